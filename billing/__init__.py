@@ -1,0 +1,1 @@
+"""What a call costs: tariffs, blocks, rating, and the money ledger."""

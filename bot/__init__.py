@@ -1,0 +1,1 @@
+"""The conversation of one call: script, understanding, speech, recording, who answered."""

@@ -1,0 +1,112 @@
+"""What a conversation is given and what it leaves behind; free of audio libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from telephony.call import Call
+
+
+class EndedBy(StrEnum):
+    """Which side brought the conversation to its end."""
+
+    BOT = "bot"
+    CUSTOMER = "customer"
+    MAX_DURATION = "max_duration"
+    ERROR = "error"
+
+
+class Speaker(StrEnum):
+    BOT = "bot"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """The customer does not want to be called again; `evidence` is what was said or pressed."""
+
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One conversation to hold."""
+
+    attempt_id: str
+    variables: Mapping[str, str]
+    max_call_s: float
+    #: Awaited, and so durable, before the bot's next word (DESIGN invariant 5).
+    on_opt_out: Callable[[OptOut], Awaitable[None]]
+    #: The local time where the contact is, for call-backs that the customer asks for.
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of either side; times are ms after the answer."""
+
+    speaker: Speaker
+    start_ms: int
+    end_ms: int
+    text: str
+    step: str | None = None
+    intent: str | None = None
+    confidence: float | None = None
+    interrupted: bool = False
+    stt_ms: int | None = None
+    #: Bot turns: from the end of the customer's speech to the first sample of the reply.
+    voice_to_voice_ms: int | None = None
+    #: Interrupted bot turns: from the start of the customer's speech to the bot's last sample.
+    barge_in_stop_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A stereo file (customer left, bot right); `path` is relative to the recordings folder."""
+
+    path: PurePosixPath
+    rate_hz: int
+    channels: int
+    duration_ms: int
+    bytes: int
+    sha256: str
+    #: Why the file is not whole (a full disk), else None.
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ConversationResult:
+    """Everything the ledger needs to settle an answered attempt."""
+
+    ended_by: EndedBy
+    #: The script's action code (its label), None when the script set none.
+    code: str | None = None
+    #: Bot turns whose audio began to play (VOCABULARY: message).
+    messages: int = 0
+    customer_spoke: bool = False
+    voicemail: bool = False
+    opted_out: bool = False
+    #: The customer asked to be called back; the instant, when one was named.
+    callback: bool = False
+    callback_at: datetime | None = None
+    turns: tuple[Turn, ...] = ()
+    recording: Recording | None = None
+    answer_to_first_word_ms: int | None = None
+    error: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Conversation(Protocol):
+    """Talks with the customer on an answered call until either side is done."""
+
+    async def run(self, call: Call, job: Job) -> ConversationResult:
+        """Hold the conversation and hang up at its end; raises only for cancellation.
+
+        Whatever fails inside becomes `EndedBy.ERROR` with a line to the customer and a true recording.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The script language: what a marketer writes, and the pure interpreter that follows it."""

@@ -1,0 +1,1 @@
+"""Ears and voice: recognition and synthesis with models shared by all calls of a process."""

@@ -1,0 +1,1 @@
+"""What the customer meant: intents, keywords and call-back times."""

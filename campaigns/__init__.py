@@ -1,0 +1,1 @@
+"""Who is called, when and how often: lists, windows, retries, the attempt ledger and the runner."""

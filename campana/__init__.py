@@ -1,0 +1,1 @@
+"""The composition root: settings, the running application and the command line."""

@@ -1,0 +1,1 @@
+"""Figures, charts, exports and the mailed report. Reads; never changes a campaign."""

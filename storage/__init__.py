@@ -1,0 +1,1 @@
+"""Tables, migrations, the database and the outbox. Knows no policy."""

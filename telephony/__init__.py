@@ -1,0 +1,1 @@
+"""Dialling and media: how a call is placed, what the network said, and the audio both ways."""

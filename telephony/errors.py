@@ -1,0 +1,12 @@
+"""What can go wrong between us and the telephone network."""
+
+
+class TelephonyError(Exception):
+    """The telephone network or the way to it failed."""
+
+    #: Whether the same request may succeed later without anybody repairing anything.
+    retryable = False
+
+
+class MediaClosed(TelephonyError):
+    """The call's audio has ended; no frame can be read or written any more."""

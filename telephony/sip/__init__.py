@@ -1,0 +1,1 @@
+"""A bare SIP trunk, over baresip."""

@@ -1,0 +1,1 @@
+"""The dashboard: pages, live events and downloads."""
