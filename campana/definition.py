@@ -1,0 +1,169 @@
+"""A campaign as its owner writes it: one YAML file, checked field by field before anything is stored."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from campana.errors import CampanaError
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class DefinitionError(CampanaError):
+    """A campaign file cannot be used as it is."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Ho_Chi_Minh") from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BotPart(_Part):
+    """Who speaks."""
+
+    name: str = "Bot"
+    language: str = "en"
+    voice: str | None = None
+    speed: float = Field(1.0, ge=0.5, le=2.0)
+
+
+class Window(_Part):
+    """A span of the day in the campaign's time zone; written `08:00-11:30`."""
+
+    opens: time
+    closes: time
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        opens, dash, closes = value.partition("-")
+        if not dash:
+            raise ValueError(f"a window is written 08:00-11:30, not {value!r}")
+        return {"opens": opens.strip(), "closes": closes.strip()}
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Window:
+        if self.closes <= self.opens:
+            raise ValueError(f"the window {self.opens:%H:%M}-{self.closes:%H:%M} closes before it opens")
+        return self
+
+
+class CallBackRule(_Part):
+    """Call again when an attempt ended so (REQUIREMENTS A2)."""
+
+    when: tuple[str, ...] = Field(min_length=1)
+    times: int = Field(1, ge=1, le=20)
+    after_min: Decimal = Field(Decimal(20), ge=0, le=10080)
+    multiply: Decimal = Field(Decimal(1), ge=1, le=10)
+
+
+class CampaignDefinition(_Part):
+    """Everything of REQUIREMENTS A1 that is known before the list."""
+
+    name: str = Field(min_length=1, max_length=200)
+    code: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    script: Path
+    script_type: Literal["conversation", "static"] = "conversation"
+    bot: BotPart = BotPart()
+    tariff: Path
+    trunk: str
+    caller_id: str | None = None
+    region: str | None = Field(None, pattern="^[A-Z]{2}$")
+    time_zone: Zone | None = None
+    start: date | None = None
+    end: date | None = None
+    windows: tuple[Window, ...] = ()
+    weekdays: tuple[Weekday, ...] = ()
+    concurrency: int = Field(5, ge=1, le=1000)
+    max_call_s: int = Field(300, ge=5, le=7200)
+    ring_timeout_s: int = Field(45, ge=5, le=180)
+    max_attempts: int = Field(1, ge=1, le=20)
+    call_backs: tuple[CallBackRule, ...] = ()
+    codes: dict[str, str] = Field(default_factory=dict)
+    report_emails: tuple[str, ...] = ()
+    rehearsal: bool = False
+
+    @field_validator("report_emails")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            local, at, domain = address.rpartition("@")
+            if not (at and local and domain) or any(c.isspace() for c in address):
+                raise ValueError(f"{address!r} is no e-mail address")
+        return value
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> CampaignDefinition:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError("end: the campaign ends before it starts")
+        return self
+
+    @property
+    def iso_weekdays(self) -> list[int]:
+        """Weekdays with Monday = 1; empty means every day."""
+        return [WEEKDAYS.index(day) + 1 for day in self.weekdays]
+
+
+def load_definition(path: Path) -> CampaignDefinition:
+    """Read a campaign file; its script and tariff paths are taken relative to it.
+
+    Raises `DefinitionError` naming file, field and remedy.
+    """
+    data = read_yaml(path)
+    for name in ("script", "tariff"):
+        if isinstance(data.get(name), str):
+            data[name] = path.parent / data[name]
+    try:
+        return CampaignDefinition.model_validate(data)
+    except ValidationError as error:
+        raise DefinitionError(_explain(error, path)) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from a file; raises `DefinitionError` naming file and line."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DefinitionError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise DefinitionError(f"{path}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(data, dict):
+        raise DefinitionError(f"{path}: expected `field: value` lines at the top; see examples/demo/campaign.yaml")
+    return data
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"]) or "file"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = f"unknown field; known are {', '.join(CampaignDefinition.model_fields)}"
+        elif item["type"] == "missing":
+            message = "this field is required"
+        lines.append(f"{path}: {field}: {message}")
+    return "\n".join([*lines, "Every field is explained in docs/reference/campaign-file.md."])

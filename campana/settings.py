@@ -1,0 +1,192 @@
+"""Settings from a TOML file and the environment; docs/reference/settings.md lists every one.
+
+Order, strongest first: `CAMPANA_…` environment variables (`CAMPANA_SMTP__HOST`), the TOML file, the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from campana.errors import SettingsError
+
+DEFAULT_FILE = Path("campana.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountSettings(_Section):
+    """The paying organisation."""
+
+    name: str = Field("default", description="Name of the account on reports and bills.")
+    currency: str = Field("VND", pattern="^[A-Z]{3}$", description="ISO 4217 currency of every price and charge.")
+    time_zone: str = Field("Asia/Ho_Chi_Minh", description="IANA zone of reports and of campaigns that name none.")
+    region: str = Field("VN", pattern="^[A-Z]{2}$", description="Default region of numbers without a country code.")
+
+
+class ModelSettings(_Section):
+    """Speech models; `campana models list` shows the choice."""
+
+    folder: Path | None = Field(None, description="Where models live; none means the user's data folder.")
+    listening: str = Field("stt-base", description="Model that recognises speech.")
+    speaking: str = Field("tts-en-joe", description="Voice of bots that name none.")
+    workers: int = Field(2, ge=1, le=64, description="Threads shared by recognition and synthesis.")
+
+
+class TrunkSettings(_Section):
+    """A SIP trunk."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name that campaigns refer to.")
+    host: str = Field(description="Host of the SIP peer.")
+    port: int = Field(5060, ge=1, le=65535, description="Port of the SIP peer.")
+    transport: Literal["udp", "tcp", "tls"] = Field("udp", description="Signalling transport.")
+    user: str = Field("campana", description="User part of our address, and the digest user name.")
+    password: SecretStr | None = Field(None, description="Digest password, if the peer asks for one.")
+    register_account: bool = Field(False, description="Whether to REGISTER before dialling.")
+    number_format: Literal["default", "e164", "plain", "national"] = Field(
+        "default", description="How the trunk wants numbers: +84…, 84… (plain), 0… (national)."
+    )
+    caller_id: str | None = Field(None, description="Number shown to customers when the campaign names none.")
+    channels: int = Field(10, ge=1, description="Calls at once.")
+    cps: float = Field(5.0, gt=0, le=200, description="New calls per second.")
+    listen_host: str = Field("0.0.0.0", description="Local address for SIP and RTP.")  # noqa: S104 - a trunk faces out
+
+
+class SmtpSettings(_Section):
+    """The mail server that carries reports."""
+
+    host: str = Field("127.0.0.1", description="Host of the mail server.")
+    port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
+    security: Literal["none", "starttls", "tls"] = Field("none", description="How the connection is protected.")
+    user: str | None = Field(None, description="User name, if the server asks for one.")
+    password: SecretStr | None = Field(None, description="Password, if the server asks for one.")
+    sender: str = Field("campana@localhost", description="From address of reports.")
+
+
+class WebSettings(_Section):
+    """The dashboard."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback only until users can log in.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+
+
+class NodeSettings(_Section):
+    """This process as one that dials."""
+
+    name: str = Field(default_factory=socket.gethostname, description="Name of the node in the attempt ledger.")
+    calls: int = Field(16, ge=1, description="Conversations at once on this node; about 8 a core with stt-base.")
+    lease_s: float = Field(15.0, ge=2, description="Seconds without a sign of life before another node takes over.")
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAMPANA_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    data_folder: Path = Field(Path("campana-data"), description="Database, recordings, phrase cache and list results.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; none means SQLite in the data folder. PostgreSQL: postgresql+psycopg://…"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged.")
+    account: AccountSettings = AccountSettings()
+    models: ModelSettings = ModelSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    web: WebSettings = WebSettings()
+    node: NodeSettings = Field(default_factory=NodeSettings)
+    trunks: tuple[TrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as keyword arguments."""
+        return env_settings, init_settings
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_folder / 'campana.db'}"
+
+    @property
+    def recordings_folder(self) -> Path:
+        return self.data_folder / "recordings"
+
+    @property
+    def phrase_folder(self) -> Path:
+        """Cache of spoken lines, shared by processes."""
+        return self.data_folder / "phrases"
+
+    @property
+    def lists_folder(self) -> Path:
+        """Result files of contact list imports."""
+        return self.data_folder / "lists"
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings; without `file`, ./campana.toml when it exists.
+
+    Raises `SettingsError` naming file, field and remedy.
+    """
+    path = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    try:
+        return Settings(**_beside(path, _read(path))) if path else Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as source:
+            return tomllib.load(source)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such settings file; name another with --config") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}; see docs/reference/settings.md for the form") from error
+
+
+def _beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """A relative data folder lies beside the file that names it, wherever the command is run."""
+    folder = data.get("data_folder", "campana-data")
+    return {**data, "data_folder": path.parent / folder} if isinstance(folder, str) else data
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_input=False):
+        names = [str(part) for part in item["loc"]]
+        variable = "CAMPANA_" + "__".join(names).upper()
+        where = f"environment variable {variable}" if variable in os.environ else str(path or "settings")
+        lines.append(f"{where}: {'.'.join(names)}: {item['msg']}")
+    return "\n".join([*lines, "Every setting is explained in docs/reference/settings.md."])
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data, secrets hidden, for `campana config show`."""
+    data: dict[str, Any] = settings.model_dump(mode="json")
+    data["database_url"] = _without_password(settings.url)
+    return data
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(url).render_as_string(hide_password=True)
