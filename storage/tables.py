@@ -159,6 +159,25 @@ contacts = Table(
     Index("ix_contacts_due", "campaign_id", "state", "next_at"),
     Index("ix_contacts_number", "number"),
 )
+# The order of dialling (VOCABULARY), so that a claim reads its first rows instead of sorting the list.
+Index(
+    "ix_contacts_order",
+    contacts.c.campaign_id,
+    contacts.c.attempts,
+    contacts.c.priority.desc(),
+    contacts.c.id,
+    sqlite_where=contacts.c.state.in_(["pending", "retry_wait"]),
+    postgresql_where=contacts.c.state.in_(["pending", "retry_wait"]),
+)
+Index(
+    "ix_contacts_own_window",
+    contacts.c.campaign_id,
+    contacts.c.attempts,
+    contacts.c.priority.desc(),
+    contacts.c.id,
+    sqlite_where=contacts.c.time_from.is_not(None),
+    postgresql_where=contacts.c.time_from.is_not(None),
+)
 
 attempts = Table(
     "attempts",
