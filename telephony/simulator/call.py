@@ -1,0 +1,217 @@
+"""One simulated call: a leg, a persona, and the audio between them, moved on by one shared clock."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from typing import assert_never
+
+from storage.clock import Clock
+from telephony.simulator import rtp
+from telephony.simulator.leg import Leg, LegState
+from telephony.simulator.lines import Lines
+from telephony.simulator.performance import GOODBYE, Frame, Performance
+from telephony.simulator.persona import Answer, Persona, Reject, RingOut, Unreachable
+from telephony.simulator.record import CallRecord, Heard
+
+#: Kernel arrival times (Linux): they stay true when this process is late.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+_MAX_PACKET = 2048
+
+
+class Line:
+    """The RTP socket of one call; sends from the port it listens on."""
+
+    def __init__(self, host: str) -> None:
+        self._socket = _even_port(host)
+        self._socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.port: int = self._socket.getsockname()[1]
+
+    def receive(self) -> tuple[bytes, tuple[str, int], float] | None:
+        """The next waiting datagram, where it came from, and its arrival (seconds of `time.time`)."""
+        try:
+            data, ancillary, _, source = self._socket.recvmsg(_MAX_PACKET, 64)
+        except OSError:
+            return None
+        for level, kind, stamp in ancillary:
+            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(stamp) >= _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack_from(stamp)
+                return data, source, seconds + nanoseconds / 1e9
+        return data, source, time.time()
+
+    def send(self, packet: bytes, target: tuple[str, int]) -> None:
+        """Send, or lose the packet as a full network does."""
+        with contextlib.suppress(OSError):
+            self._socket.sendto(packet, target)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _even_port(host: str) -> socket.socket:
+    """A bound socket; its port is even where that is to be had, as RTP prefers (RFC 3550 section 11)."""
+    for _ in range(16):
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.bind((host, 0))
+        if bound.getsockname()[1] % 2 == 0:
+            return bound
+        bound.close()
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.bind((host, 0))
+    return bound
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all calls of a network share."""
+
+    host: str
+    lines: Lines | None
+    clock: Clock
+
+
+class SimulatedCall:
+    """Carries a call from its INVITE to its end; `tick` is called every 20 ms."""
+
+    def __init__(self, leg: Leg, persona: Persona, record: CallRecord, now: float, surroundings: Surroundings) -> None:
+        self.leg = leg
+        self.record = record
+        self._persona = persona
+        self._lines = surroundings.lines
+        self._host = surroundings.host
+        self._clock = surroundings.clock
+        self._invited = now
+        self._line: Line | None = None
+        self._performance: Performance | None = None
+        self._sender: rtp.Sender | None = None
+        self._far: tuple[str, int] | None = None
+        self._latched = False
+        self._answer_wall = 0.0
+        self._last_key_timestamp: int | None = None
+
+    def tick(self, now: float) -> None:
+        """Do what is due in these 20 ms."""
+        if self.leg.over:
+            return
+        if self.leg.state is LegState.INVITED:
+            self._receive_call(now)
+        if self._line is not None:
+            self._drain()
+            self._speak(now)
+
+    def close(self) -> None:
+        """Note the end and free the socket."""
+        self.record.ended_at = self._clock.now()
+        self.record.ended_by = self.leg.ended_by.value if self.leg.ended_by else None
+        self.record.status = self.leg.final_status
+        if self._performance is not None:
+            self._drain()
+            self.record.bot_speech = self._performance.ear.speech
+            self.record.spoken = self._performance.spoken
+            self.record.first_audio_ms = self._performance.ear.first_sound_ms
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _receive_call(self, now: float) -> None:
+        waited_ms = (now - self._invited) * 1000
+        reception = self._persona.reception
+        match reception:
+            case Answer():
+                self._ring()
+                if waited_ms >= reception.after_ms:
+                    self._answer(now)
+            case Reject():
+                self._reject(reception, waited_ms, now)
+            case RingOut():
+                self._ring()
+            case Unreachable():
+                pass
+            case _:
+                assert_never(reception)
+
+    def _ring(self) -> None:
+        if not self.leg.rang:
+            self.leg.ring()
+
+    def _reject(self, reception: Reject, waited_ms: float, now: float) -> None:
+        if waited_ms < reception.after_ms:
+            self._ring()
+            return
+        reason = [("reason", f"Q.850;cause={reception.q850}")] if reception.q850 else []
+        self.leg.reject(reception.status, now, reason)
+
+    def _answer(self, now: float) -> None:
+        self._line = Line(self._host)
+        self.leg.answer(self._host, self._line.port, now)
+        if not self.leg.answered:
+            return
+        self._answer_wall = time.time()
+        self.record.answered_at = self._clock.now()
+        if self.leg.agreed is not None:
+            self._begin()
+
+    def _begin(self) -> None:
+        agreed = self.leg.agreed
+        assert agreed is not None
+        self.record.law = agreed.law
+        self._far = (agreed.host, agreed.port) if agreed.host else None
+        self._sender = rtp.Sender(agreed.payload_type, agreed.event_type)
+        self._performance = Performance(self._persona, self._lines, agreed.law)
+
+    def _speak(self, now: float) -> None:
+        if self._performance is None:
+            if self.leg.agreed is None:
+                return
+            self._begin()
+        assert self._performance is not None
+        frame = self._performance.frame()
+        if frame is GOODBYE:
+            self.leg.hangup(now)
+            return
+        self._transmit(frame)
+
+    def _transmit(self, frame: Frame) -> None:
+        sender, line = self._sender, self._line
+        assert sender is not None
+        assert line is not None
+        packet: bytes | None = None
+        if isinstance(frame, bytes):
+            packet = sender.audio(frame)
+        elif isinstance(frame, rtp.Key):
+            packet = sender.key(frame)
+        else:
+            sender.skip()
+        if packet is not None and self._far is not None:
+            line.send(packet, self._far)
+            self.record.packets_sent += 1
+
+    def _drain(self) -> None:
+        while self._line is not None and (arrived := self._line.receive()) is not None:
+            datagram, source, at = arrived
+            packet = rtp.parse(datagram)
+            if packet is not None:
+                if not self._latched:
+                    self._far, self._latched = source, True
+                self._hear(packet, max(0.0, (at - self._answer_wall) * 1000))
+
+    def _hear(self, packet: rtp.Packet, at_ms: float) -> None:
+        agreed = self.leg.agreed
+        if agreed is None or self._performance is None:
+            return
+        if packet.payload_type == agreed.payload_type:
+            if self.record.first_packet_ms is None:
+                self.record.first_packet_ms = at_ms
+            self.record.packets_heard += 1
+            self.record.heard.append(Heard(at_ms, packet.sequence, packet.timestamp, packet.payload))
+            self._performance.hear(packet.payload, int(at_ms))
+        elif packet.payload_type == agreed.event_type and packet.timestamp != self._last_key_timestamp:
+            self._last_key_timestamp = packet.timestamp
+            if key := rtp.parse_key(packet.payload):
+                self.record.keys.append(key)

@@ -1,0 +1,137 @@
+"""The running network on one event loop: a SIP socket, the calls on it, and their shared beat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+
+from storage.clock import Clock, SystemClock
+from telephony.simulator.agent import UserAgentServer
+from telephony.simulator.call import SimulatedCall, Surroundings
+from telephony.simulator.errors import SimulatorError
+from telephony.simulator.leg import Address, Leg
+from telephony.simulator.lines import Lines
+from telephony.simulator.metronome import Metronome
+from telephony.simulator.numbers import Directory
+from telephony.simulator.persona import Persona, Reject, Unreachable
+from telephony.simulator.record import ATTEMPT_HEADER, CallRecord, Invite, invite_row
+from telephony.simulator.sip import address_uri, parse_uri
+
+_NOBODY = Persona(numbers=(), name="nobody", reception=Reject(status=404))
+_log = structlog.get_logger(__name__)
+
+
+class Exchange(asyncio.DatagramProtocol):
+    """Serves personas on one UDP socket; `invites` and `calls` only ever grow, and may be read from any thread."""
+
+    def __init__(
+        self,
+        personas: tuple[Persona, ...],
+        lines: Lines | None,
+        host: str,
+        *,
+        record_dir: Path | None = None,
+        log: TextIO | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.invites: list[Invite] = []
+        self.calls: list[CallRecord] = []
+        self.port = 0
+        self._directory = Directory(personas)
+        self._host = host
+        self._record_dir = record_dir
+        self._log = log
+        self._clock = clock or SystemClock()
+        self._surroundings = Surroundings(host, lines, self._clock)
+        self._live: dict[Leg, SimulatedCall] = {}
+
+    async def open(self, port: int) -> None:
+        """Bind the socket; raises `SimulatorError` when the port is taken."""
+        self._loop = asyncio.get_running_loop()
+        self._metronome = Metronome(self._loop, self._beat)
+        try:
+            self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, local_addr=(self._host, port))
+        except OSError as error:
+            raise SimulatorError(f"cannot listen on {self._host}:{port} ({error}); choose another port") from error
+        self.port = self._transport.get_extra_info("sockname")[1]
+        self._agent = UserAgentServer((self._host, self.port), self._send, self._on_invite)
+
+    def close(self) -> None:
+        """Hang up what is live, without waiting for an answer, and free the sockets."""
+        self._metronome.stop()
+        for leg, call in tuple(self._live.items()):
+            leg.hangup(self._loop.time())
+            leg.abandon()
+            self._end(call)
+        self._transport.close()
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are ringing or answered."""
+        return len(self._live)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        self._agent.receive(data, addr, self._loop.time())
+        if self._agent.live:
+            self._metronome.start()
+
+    def _send(self, datagram: bytes, target: Address) -> None:
+        self._transport.sendto(datagram, target)
+
+    def _on_invite(self, leg: Leg) -> bool:
+        uri = parse_uri(leg.invite.uri)
+        persona = self._directory.find(uri.user)
+        invite = _invite(leg, uri.user, persona, self._clock.now())
+        self.invites.append(invite)
+        self._write(invite_row(invite))
+        record = CallRecord(invite)
+        self.calls.append(record)
+        known = persona or _NOBODY
+        call = SimulatedCall(leg, known, record, self._loop.time(), self._surroundings)
+        self._live[leg] = call
+        _log.debug("invite", number=invite.number, persona=invite.persona, call_id=invite.call_id)
+        return not isinstance(known.reception, Unreachable)
+
+    def _beat(self, now: float) -> bool:
+        for leg, call in tuple(self._live.items()):
+            call.tick(now)
+            if leg.over:
+                self._end(call)
+        self._agent.poll(now)
+        return self._agent.live or bool(self._live)
+
+    def _end(self, call: SimulatedCall) -> None:
+        del self._live[call.leg]
+        call.close()
+        self._write(call.record.as_json())
+        if self._record_dir is not None and call.record.heard:
+            self._save(call.record, self._record_dir)
+
+    def _save(self, record: CallRecord, folder: Path) -> None:
+        try:
+            record.save(folder)
+        except OSError as error:
+            _log.warning("recording_failed", call_id=record.invite.call_id, reason=str(error))
+
+    def _write(self, row: dict[str, object]) -> None:
+        if self._log is not None:
+            self._log.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._log.flush()
+
+
+def _invite(leg: Leg, number: str, persona: Persona | None, at: datetime) -> Invite:
+    headers = {name: value for name, value in leg.invite.headers if name.startswith("x-")}
+    return Invite(
+        number=number,
+        at=at,
+        call_id=leg.call_id,
+        attempt=headers.get(ATTEMPT_HEADER.lower()),
+        persona=persona.name if persona else None,
+        caller=parse_uri(address_uri(leg.invite.headers["from"])).user,
+        headers=headers,
+    )
