@@ -10,3 +10,11 @@ class TelephonyError(Exception):
 
 class MediaClosed(TelephonyError):
     """The call's audio has ended; no frame can be read or written any more."""
+
+
+class InvalidTrunk(TelephonyError):
+    """A trunk's settings cannot work."""
+
+
+class InvalidNumber(TelephonyError):
+    """A telephone number is not in E.164 form."""
