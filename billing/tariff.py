@@ -34,8 +34,8 @@ ScriptType = Literal["conversation", "static"]
 #: Unit prices may carry this many digits more than the currency's smallest unit.
 EXTRA_DIGITS = 4
 DOCS = "docs/reference/tariffs-and-billing.md"
-_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,10})?\Z")
-_PREFIX = re.compile(r"\+[1-9]\d{0,14}\Z")
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,10})?\Z", re.ASCII)
+_PREFIX = re.compile(r"\+[1-9]\d{0,14}\Z", re.ASCII)
 
 
 def _exact(value: Any) -> Decimal:
