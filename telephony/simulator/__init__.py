@@ -4,6 +4,8 @@ from telephony.simulator.errors import PersonaError, SimulatorError
 from telephony.simulator.lines import Lines, Synthesise, render
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Persona
+from telephony.simulator.persona_file import load_personas
+from telephony.simulator.process import SimulatorProcess
 from telephony.simulator.record import CallRecord, Invite
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "PersonaError",
     "SimulatedNetwork",
     "SimulatorError",
+    "SimulatorProcess",
     "Synthesise",
+    "load_personas",
     "render",
 ]

@@ -104,9 +104,13 @@ class UserAgentServer:
         self._live.add(leg)
         if self._on_invite(leg):
             leg.trying()
+        else:
+            leg.abandon()
 
     def _cancel(self, request: Request, source: Address, now: float) -> None:
         leg = self._by_branch.get(request.branch)
+        if leg is not None and leg.mute:
+            return
         self._reply(request, 481 if leg is None else 200, source, now)
         if leg is not None:
             leg.receive_cancel(now)

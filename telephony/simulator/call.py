@@ -14,7 +14,7 @@ from telephony.simulator import rtp
 from telephony.simulator.leg import Leg, LegState
 from telephony.simulator.lines import Lines
 from telephony.simulator.performance import GOODBYE, Frame, Performance
-from telephony.simulator.persona import Answer, Persona, Reject, RingOut, Unreachable
+from telephony.simulator.persona import Answer, Persona, Reception, Reject, RingOut, Unreachable
 from telephony.simulator.record import CallRecord, Heard
 
 #: Kernel arrival times (Linux): they stay true when this process is late.
@@ -79,14 +79,17 @@ class Surroundings:
 class SimulatedCall:
     """Carries a call from its INVITE to its end; `tick` is called every 20 ms."""
 
-    def __init__(self, leg: Leg, persona: Persona, record: CallRecord, now: float, surroundings: Surroundings) -> None:
+    def __init__(
+        self, leg: Leg, persona: Persona, reception: Reception, record: CallRecord, surroundings: Surroundings
+    ) -> None:
         self.leg = leg
         self.record = record
         self._persona = persona
+        self._reception = reception
         self._lines = surroundings.lines
         self._host = surroundings.host
         self._clock = surroundings.clock
-        self._invited = now
+        self._invited: float | None = None
         self._line: Line | None = None
         self._performance: Performance | None = None
         self._sender: rtp.Sender | None = None
@@ -120,8 +123,10 @@ class SimulatedCall:
             self._line = None
 
     def _receive_call(self, now: float) -> None:
-        waited_ms = (now - self._invited) * 1000
-        reception = self._persona.reception
+        if self._invited is None:
+            self._invited = now
+        waited_ms = round((now - self._invited) * 1000)
+        reception = self._reception
         match reception:
             case Answer():
                 self._ring()
@@ -140,7 +145,7 @@ class SimulatedCall:
         if not self.leg.rang:
             self.leg.ring()
 
-    def _reject(self, reception: Reject, waited_ms: float, now: float) -> None:
+    def _reject(self, reception: Reject, waited_ms: int, now: float) -> None:
         if waited_ms < reception.after_ms:
             self._ring()
             return

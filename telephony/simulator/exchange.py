@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +18,7 @@ from telephony.simulator.errors import SimulatorError
 from telephony.simulator.leg import Address, Leg
 from telephony.simulator.lines import Lines
 from telephony.simulator.metronome import Metronome
-from telephony.simulator.numbers import Directory
+from telephony.simulator.numbers import Directory, normalise
 from telephony.simulator.persona import Persona, Reject, Unreachable
 from telephony.simulator.record import ATTEMPT_HEADER, CallRecord, Invite, invite_row
 from telephony.simulator.sip import address_uri, parse_uri
@@ -48,6 +49,7 @@ class Exchange(asyncio.DatagramProtocol):
         self._log = log
         self._clock = clock or SystemClock()
         self._surroundings = Surroundings(host, lines, self._clock)
+        self._earlier: Counter[str] = Counter()
         self._live: dict[Leg, SimulatedCall] = {}
 
     async def open(self, port: int) -> None:
@@ -92,10 +94,12 @@ class Exchange(asyncio.DatagramProtocol):
         record = CallRecord(invite)
         self.calls.append(record)
         known = persona or _NOBODY
-        call = SimulatedCall(leg, known, record, self._loop.time(), self._surroundings)
+        reception = known.receive(self._earlier[normalise(uri.user)])
+        self._earlier[normalise(uri.user)] += 1
+        call = SimulatedCall(leg, known, reception, record, self._surroundings)
         self._live[leg] = call
         _log.debug("invite", number=invite.number, persona=invite.persona, call_id=invite.call_id)
-        return not isinstance(known.reception, Unreachable)
+        return not isinstance(reception, Unreachable)
 
     def _beat(self, now: float) -> bool:
         for leg, call in tuple(self._live.items()):

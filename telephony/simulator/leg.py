@@ -152,6 +152,11 @@ class Leg:
         return self.final_status == 200
 
     @property
+    def mute(self) -> bool:
+        """Whether nothing was ever sent."""
+        return self._last is None
+
+    @property
     def over(self) -> bool:
         """Whether the call is over for its people."""
         return self.ended_by is not None

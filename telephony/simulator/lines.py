@@ -49,7 +49,7 @@ class Lines:
     def require(self, personas: Iterable[Persona]) -> None:
         """Raise `PersonaError` naming every line without a file."""
         problems = [
-            f'{persona.path or persona.name}: "{text}" has no audio in {self.folder}; render the personas first'
+            f'{persona.path or persona.name}:{persona.line}: "{text}" has no audio in {self.folder}; render it first'
             for persona, text in self.missing(personas)
         ]
         if problems:

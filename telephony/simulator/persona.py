@@ -160,12 +160,19 @@ class Persona:
     numbers: tuple[str, ...]
     name: str
     reception: Reception = Answer()
+    #: How the first calls to each number are received, before `reception` holds.
+    first: tuple[Reception, ...] = ()
     play: tuple[Act, ...] = ()
     voice: Voice = Voice()
     expected_code: str | None = None
     max_call_ms: int = 120_000
     contact: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    line: int = 1
+
+    def receive(self, earlier_calls: int) -> Reception:
+        """How a call is received that so many calls to the same number went before."""
+        return self.first[earlier_calls] if earlier_calls < len(self.first) else self.reception
 
     def lines(self) -> Iterator[str]:
         """Every text that this persona may say, in order; one that is said twice comes twice."""
