@@ -40,7 +40,9 @@ class MissingVariables(BotError):
     def __init__(self, script: str, names: Sequence[str]) -> None:
         self.names = tuple(names)
         listed = ", ".join(self.names)
-        super().__init__(f"script {script}: no value for {listed}. Add the column to the list or a default to the script")
+        super().__init__(
+            f"script {script}: no value for {listed}. Add the column to the list or a default to the script"
+        )
 
 
 class SpeechError(BotError):

@@ -1,1 +1,1 @@
-"""The script language: what a marketer writes, and the pure interpreter that follows it."""
+"""What a bot says and listens for: the script language, its checks and its interpreter."""

@@ -1,0 +1,205 @@
+"""The script of a bot: what it may say, listen for and label. Plain data, read by `bot.script.loader`.
+
+docs/reference/script-language.md is the reference of the YAML form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+#: Codes of VOCABULARY (Default action codes) that a script may set without declaring them.
+BUILT_IN_CODES = frozenset({"CB", "DNC"})
+
+
+@dataclass(frozen=True)
+class CodeDeclaration:
+    """An action code of the script, mapped as VOCABULARY (Default action codes) demands.
+
+    `code_class` is success, unsuccessful, error or not_counted; `generic_result` one of the results listed
+    there; `family` the code whose family this is (its own, or BS, NA, CU).
+    """
+
+    code: str
+    title: str
+    code_class: str
+    generic_result: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value that each contact brings; `default` None means that a contact must have it."""
+
+    name: str
+    default: str | None = None
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+
+class BuiltIn(StrEnum):
+    """Intents that every script knows, with samples in English and Vietnamese."""
+
+    YES = "yes"
+    NO = "no"
+    OPT_OUT = "opt_out"
+    CALL_BACK = "call_back"
+    WRONG_PERSON = "wrong_person"
+    WHO_IS_CALLING = "who_is_calling"
+    REPEAT = "repeat"
+    HELLO = "hello"
+
+
+@dataclass(frozen=True)
+class IntentDeclaration:
+    """Something a customer may mean; `like` adds the samples of a built-in intent."""
+
+    name: str
+    samples: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    like: BuiltIn | None = None
+
+
+@dataclass(frozen=True)
+class Say:
+    """The bot says `text`, which may hold `{variables}`."""
+
+    text: str
+    interruptible: bool = True
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Label:
+    """Set the action code of the call."""
+
+    code: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Goto:
+    """Go on with another step."""
+
+    step: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class AskOut:
+    """The customer wants no more calls: record it, with code DNC."""
+
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class AskBack:
+    """The customer wants a later call, with code CB.
+
+    The time is read from what was just said. When none is in it, each line of `ask` is said in turn until
+    one is answered with a time; without lines, or after the last, the time stays open.
+    Afterwards `{call_back_at}` can be spoken.
+    """
+
+    ask: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class End:
+    """Hang up after what was said."""
+
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What happens when nobody speaks for `after_ms`: one line of `say` each time, then step `goto` (None: end)."""
+
+    after_ms: int
+    say: tuple[str, ...]
+    goto: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that a listening step offers: this intent leads to that step."""
+
+    intent: str
+    step: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Wait for the customer.
+
+    `ask` is the question, said before listening and again after an answered question. Speech that fits
+    nothing offered is answered by the next line of `reprompt`; after the last one `otherwise` follows
+    (None: end). `keys` maps pressed keys to steps.
+    """
+
+    ask: str | None
+    choices: tuple[Choice, ...]
+    keys: Mapping[str, Goto] = field(default_factory=dict)
+    reprompt: tuple[str, ...] = ()
+    otherwise: Goto | None = None
+    silence: Silence | None = None
+    min_confidence: float | None = None
+    line: int = 0
+
+
+Block = Say | Label | Goto | AskOut | AskBack | End | Listen
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named run of blocks; the last one says what comes next."""
+
+    name: str
+    blocks: tuple[Block, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that may be asked at any time; answered at most `repeat` times in a call."""
+
+    intent: str
+    answer: str
+    repeat: int = 2
+    line: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """A whole, checked script. Compared by identity."""
+
+    name: str
+    title: str
+    language: str
+    start: str
+    steps: Mapping[str, Step]
+    codes: tuple[CodeDeclaration, ...]
+    variables: tuple[Variable, ...]
+    intents: Mapping[str, IntentDeclaration]
+    handlers: Mapping[BuiltIn, Goto]
+    questions: tuple[Question, ...]
+    silence: Silence
+    min_confidence: float
+    file: str
+
+    @property
+    def required_variables(self) -> tuple[str, ...]:
+        """Names that every contact must bring."""
+        return tuple(variable.name for variable in self.variables if variable.required)
+
+    def blocks(self) -> Iterator[tuple[Step, Block]]:
+        """Every block with its step, in the order of the file."""
+        for step in self.steps.values():
+            for block in step.blocks:
+                yield step, block

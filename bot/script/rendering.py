@@ -1,0 +1,58 @@
+"""From a script's text and a contact's variables to the lines that are spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+#: Known only during the call: the time of the agreed call-back, as it is said.
+CALL_BACK_AT = "call_back_at"
+RUNTIME_VARIABLES = frozenset({CALL_BACK_AT})
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
+_ABBREVIATION = re.compile(r"(?:\b(?:mr|mrs|ms|dr|st|no|prof|vs|tp|ths|ts)|\b\w|\b[ap]\.m)\.$", re.IGNORECASE)
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """Names of the variables in `text`, in order; `{{` and `}}` stand for braces."""
+    return tuple(match[1].strip() for match in _PLACEHOLDER.finditer(text) if match[1] is not None)
+
+
+def malformed(text: str) -> str | None:
+    """The first brace or placeholder that means nothing, or None."""
+    for match in _PLACEHOLDER.finditer(text):
+        if match[0] in ("{", "}") or (match[1] is not None and not _NAME.fullmatch(match[1].strip())):
+            return match[0]
+    return None
+
+
+def render(text: str, variables: Mapping[str, str]) -> str:
+    """`text` with its variables filled in; a value is spoken as it stands and never read as a placeholder.
+
+    Raises KeyError for a variable without value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0][0]
+        return clean(variables[match[1].strip()])
+
+    return clean(_PLACEHOLDER.sub(value, text))
+
+
+def clean(text: str) -> str:
+    """One line of printable text: control characters and runs of white space become one space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """`text` cut into the sentences that are synthesised, and cached, one by one."""
+    found: list[str] = []
+    for piece in _SENTENCE_END.split(text.strip()):
+        if found and _ABBREVIATION.search(found[-1]):
+            found[-1] = f"{found[-1]} {piece}"
+        elif piece:
+            found.append(piece)
+    return tuple(found)
