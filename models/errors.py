@@ -78,3 +78,10 @@ class NoSpace(ModelError):
             f"not enough disk space in {folder}: {needed_bytes / 1e6:.0f} MB needed, {free_bytes / 1e6:.0f} MB free; "
             "free some, or set CAMPANA_MODELS_DIR to another disk"
         )
+
+
+class FolderUnusable(ModelError):
+    """The models folder cannot be written."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(f"cannot write models to {folder}: {error}; set CAMPANA_MODELS_DIR to a folder of yours")
