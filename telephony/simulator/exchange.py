@@ -103,11 +103,18 @@ class Exchange(asyncio.DatagramProtocol):
 
     def _beat(self, now: float) -> bool:
         for leg, call in tuple(self._live.items()):
-            call.tick(now)
+            self._tick(call, now)
             if leg.over:
                 self._end(call)
         self._agent.poll(now)
         return self._agent.live or bool(self._live)
+
+    def _tick(self, call: SimulatedCall, now: float) -> None:
+        try:
+            call.tick(now)
+        except Exception:  # one callee's fault must not silence the others
+            _log.exception("call_failed", call_id=call.record.invite.call_id, persona=call.record.invite.persona)
+            call.leg.fail(now)
 
     def _end(self, call: SimulatedCall) -> None:
         del self._live[call.leg]

@@ -207,6 +207,13 @@ class Leg:
         self._pending = Retransmission.start(bye, now)
         self._send(bye, self._next_hop())
 
+    def fail(self, now: float) -> None:
+        """End the call because the callee broke down: 500 before the answer, BYE after it."""
+        if self.state is LegState.INVITED:
+            self.reject(500, now, by=EndedBy.NETWORK)
+        else:
+            self.hangup(now, EndedBy.NETWORK)
+
     def poll(self, now: float) -> None:
         """Repeat what is unanswered, and give up after 64·T1."""
         pending = self._pending

@@ -160,13 +160,13 @@ class Persona:
     numbers: tuple[str, ...]
     name: str
     reception: Reception = Answer()
-    #: How the first calls to each number are received, before `reception` holds.
-    first: tuple[Reception, ...] = ()
     play: tuple[Act, ...] = ()
     voice: Voice = Voice()
     expected_code: str | None = None
     max_call_ms: int = 120_000
     contact: Mapping[str, str] = field(default_factory=dict)
+    #: How the first calls to each number are received, before `reception` holds.
+    first: tuple[Reception, ...] = ()
     path: Path | None = None
     line: int = 1
 
