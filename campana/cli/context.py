@@ -1,0 +1,54 @@
+"""What every command shares: the settings it runs with and how it speaks to people and to programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from campana.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+#: People read this; programs read standard output with --json.
+console = Console()
+stderr = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@dataclass
+class Invocation:
+    """The global options of one run of the command."""
+
+    config: Path | None = None
+
+    def settings(self) -> Settings:
+        """Settings of this run; logging is set up with them."""
+        from campana.logs import configure_logs
+
+        settings = load_settings(self.config)
+        configure_logs(settings.log_level)
+        return settings
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings that the global options ask for."""
+    invocation = context.find_root().obj
+    return invocation.settings() if isinstance(invocation, Invocation) else load_settings()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's asynchronous part to its end."""
+    return asyncio.run(work)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on standard output: keys in order, instants and amounts as strings."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))

@@ -1,0 +1,90 @@
+"""The entry point: groups of commands, and mistakes told without a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campana.cli import models as models_commands
+from campana.cli.context import AsJson, Invocation, console, print_json, settings_of, stderr
+
+app = typer.Typer(
+    name="campana",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Voicebot campaigns: dial a contact list, talk, code, record, bill and report.\n\nExample: campana demo",
+)
+config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
+app.add_typer(config_app, name="config")
+app.add_typer(models_commands.app, name="models")
+
+
+@app.callback()
+def _global(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file; without it ./campana.toml when there is one.")
+    ] = None,
+) -> None:
+    context.obj = Invocation(config=config)
+
+
+@config_app.command("show", epilog="Example: campana config show --json")
+def config_show(context: typer.Context, as_json: AsJson = False) -> None:
+    """Print every setting in force, secrets hidden."""
+    from campana.settings import shown
+
+    data = shown(settings_of(context))
+    if as_json:
+        print_json(data)
+        return
+    for name, value in data.items():
+        if isinstance(value, dict):
+            console.print(f"[bold]\\[{name}][/bold]")
+            for key, inner in value.items():
+                console.print(f"  {key} = {inner!r}", highlight=False, markup=False)
+        else:
+            console.print(f"{name} = {value!r}", highlight=False, markup=False)
+
+
+def known_errors() -> tuple[type[BaseException], ...]:
+    """The root of each package's errors: what a user can meet and mend."""
+    from billing.errors import BillingError
+    from bot.errors import BotError
+    from campaigns.errors import CampaignError
+    from campana.errors import CampanaError
+    from models.errors import ModelError
+    from reports.errors import ReportError
+    from storage.errors import StorageError
+    from telephony.errors import TelephonyError
+    from web.errors import WebError
+
+    return (
+        CampanaError,
+        BillingError,
+        BotError,
+        CampaignError,
+        ModelError,
+        ReportError,
+        StorageError,
+        TelephonyError,
+        WebError,
+    )
+
+
+def main() -> None:
+    """Run the command; exit 0 on success, 1 when a check failed, 2 on a mistake, 130 when interrupted."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        stderr.print("stopped")
+        sys.exit(130)
+    except Exception as error:
+        if not isinstance(error, known_errors()):
+            raise
+        stderr.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(2)
