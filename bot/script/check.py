@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from bot.script.codes import settable
 from bot.script.language import AskBack, Block, BuiltIn, End, Goto, Label, Listen, Say, Script, Step
@@ -121,12 +122,12 @@ def _check_shape(step: Step, reader: Reader) -> None:
     if not step.blocks:
         reader.wrong(step.line, f"step `{step.name}` is empty", "Add blocks, or remove the step")
         return
-    for block, follower in zip(step.blocks, step.blocks[1:], strict=False):
+    for block, follower in pairwise(step.blocks):
         if isinstance(block, Goto | End | Listen):
             reader.wrong(
                 follower.line,
                 f"unreachable block in step `{step.name}`",
-                "Move it before the block above, or remove it",
+                "Move it up, or remove it",
             )
             return
     if not isinstance(step.blocks[-1], Goto | End | Listen):

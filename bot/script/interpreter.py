@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bot.outcome import OptOut
 from bot.script.hearing import model_of
 from bot.script.language import AskBack, AskOut, Block, BuiltIn, End, Goto, Label, Listen, Say, Script, Silence
 from bot.script.rendering import CALL_BACK_AT, render, sentences
+from bot.understanding.callback import asks_call_back
 from bot.understanding.entities import parse_call_back, spoken_call_back
 from bot.understanding.intents import Understood
 from bot.understanding.optout import is_opt_out
@@ -32,6 +34,8 @@ __all__ = [
 
 #: How often the customer may have the same words said again in one step.
 REPEATS = 3
+#: A request to be called at another time is found by rule, not by likeness to samples.
+CALL_BACK_CONFIDENCE = 0.9
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,19 @@ class Interpreter:
 
     def _understand(self, text: str, block: Listen) -> Understood:
         """The best of what this step and the whole script offer; the step's own intents come first."""
+        if asks_call_back(text, self._script.language):
+            return Understood(BuiltIn.CALL_BACK, CALL_BACK_CONFIDENCE)
         offered = [choice.intent for choice in block.choices]
         offered += [question.intent for question in self._script.questions]
         offered += [handled for handled in self._script.handlers if handled is not BuiltIn.OPT_OUT]
         offered += [BuiltIn.REPEAT, BuiltIn.HELLO]
         threshold = self._script.min_confidence if block.min_confidence is None else block.min_confidence
-        return self._model.classify(text, tuple(dict.fromkeys(offered)), threshold=threshold)
+        return self._model.classify(self._without_name(text), tuple(dict.fromkeys(offered)), threshold=threshold)
+
+    def _without_name(self, text: str) -> str:
+        """`text` with the contact's own name as "someone", as in the samples of `wrong_person`."""
+        name = self._variables.get("name", "")
+        return re.sub(rf"\b{re.escape(name)}\b", "someone", text, flags=re.IGNORECASE) if name else text
 
     def _answer(self, understood: Understood, block: Listen) -> Reply:
         intent = understood.intent

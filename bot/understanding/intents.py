@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bot.understanding.lexicon import Lexicon
 from bot.understanding.text import NEGATED, clauses, mark_negation, normalise, split_particles
@@ -72,7 +73,7 @@ class IntentModel:
         ]
         self._weights = _rarity([clause for _, clause in marked])
         self._unseen = max(self._weights.values(), default=1.0)
-        self._samples = [_Sample(name, self._vector(clause), _is_negated(clause)) for name, clause in marked]
+        self._samples = [_Sample(name, self._vector(clause), self._is_negated(clause)) for name, clause in marked]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for place, sample in enumerate(self._samples):
             for feature, weight in sample.vector.items():
@@ -127,7 +128,7 @@ class IntentModel:
 
     def _clause_scores(self, clause: Sequence[str], offered: frozenset[str]) -> dict[str, float]:
         marked = mark_negation(clause, self._lexicon)
-        negated = _is_negated(marked)
+        negated = self._is_negated(marked)
         vector = self._vector(marked)
         products: dict[int, float] = defaultdict(float)
         for feature, weight in vector.items():
@@ -164,6 +165,9 @@ class IntentModel:
         length = math.sqrt(sum(weight * weight for weight in vector.values()))
         return {feature: weight / length for feature, weight in vector.items()} if length else {}
 
+    def _is_negated(self, marked: Sequence[str]) -> bool:
+        return marked[0] in self._lexicon.no or any(word.startswith(NEGATED) for word in marked)
+
     def _weight(self, feature: str) -> float:
         weight = self._weights.get(feature, self._unseen)
         if feature[0] == "w" and feature[1:].removeprefix(NEGATED) in self._lexicon.stop_words:
@@ -173,7 +177,7 @@ class IntentModel:
 
 def _features(marked: Sequence[str]) -> list[str]:
     features = [f"w{word}" for word in marked]
-    features += [f"p{first} {second}" for first, second in zip(marked, marked[1:], strict=False)]
+    features += [f"p{first} {second}" for first, second in pairwise(marked)]
     for word in marked:
         padded = f"<{word}>"
         features += [f"c{padded[start : start + 4]}" for start in range(max(1, len(padded) - 3))]
@@ -184,10 +188,6 @@ def _rarity(samples: Sequence[Sequence[str]]) -> dict[str, float]:
     """Inverse document frequency of every feature, at least 1."""
     counts = Counter(feature for sample in samples for feature in set(_features(sample)))
     return {feature: 1.0 + math.log(len(samples) / count) for feature, count in counts.items()}
-
-
-def _is_negated(marked: Sequence[str]) -> bool:
-    return any(word.startswith(NEGATED) for word in marked)
 
 
 def _contains(clause: Sequence[str], phrase: tuple[str, ...]) -> bool:

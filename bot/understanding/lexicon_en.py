@@ -6,6 +6,11 @@ import re
 
 from bot.understanding.lexicon import Lexicon
 
+_STOP_WORDS = """
+a an the i you he she it we they me my your to of in on at is am are be been do does did and or that this for
+with will would have has just it's so
+"""
+
 
 def _rewrites(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(pattern), replacement) for pattern, replacement in pairs)
@@ -30,14 +35,16 @@ ENGLISH = Lexicon(
         (r"'d\b", " would"),
         (r"\b(it|that|this|he|she|who|what|when|where|how|there)'s\b", r"\1 is"),
         (r"\blet's\b", "let us"),
+        (r"\balright\b", "all right"),
         (r"\bgonna\b", "going to"),
         (r"\bwanna\b", "want to"),
         (r"\bgotta\b", "got to"),
         (r"\bok\b|\bokey\b|\bo\.k\.", "okay"),
+        (r"\b(?:there is |in )?no way\b|\bno chance\b", "never"),
         (r"\bnot a problem\b|\bno problems?\b|\bno worries\b|\bwhy not\b|\bdo not worry\b", "yes sure"),
         (r"\bnot (?:just )?(?:right |at this )?now\b|\bnot at the moment\b", "notnow"),
     ),
-    negations=frozenset({"not", "never", "neither", "refuse", "without"}),
+    negations=frozenset({"not", "never", "neither", "refuse", "without", "unable", "doubt"}),
     breaks=frozenset({"but", "however", "though"}),
     yes=frozenset({"yes", "yeah", "yep", "yup", "sure", "okay", "absolutely", "certainly", "definitely", "aye"}),
     no=frozenset({"no", "nope", "nah"}),
@@ -60,10 +67,7 @@ ENGLISH = Lexicon(
             "actually",
         }
     ),
-    stop_words=frozenset(
-        "a an the i you he she it we they me my your to of in on at is am are be been do does did and or that this for "
-        "with will would have has just it's so".split()
-    ),
+    stop_words=frozenset(_STOP_WORDS.split()),
     samples={
         "yes": (
             "yes",
@@ -105,6 +109,10 @@ ENGLISH = Lexicon(
             "not interested",
             "never",
             "no way",
+            "no chance",
+            "not a chance",
+            "not today",
+            "not this time",
             "certainly not",
             "absolutely not",
             "of course not",
@@ -131,6 +139,8 @@ ENGLISH = Lexicon(
             "I am driving",
             "I am in a meeting",
             "I am at work",
+            "I have no time",
+            "I do not have time now",
             "I can not talk right now",
             "I can not speak at the moment",
             "this is not a good time",
@@ -159,12 +169,20 @@ ENGLISH = Lexicon(
             "you are looking for someone else",
             "there is nobody here by that name",
             "no one by that name lives here",
+            "there is no one called that here",
+            "I do not know anyone by that name",
             "I do not know that person",
             "I do not know who that is",
             "he does not live here",
             "she does not live here any more",
             "that is not my name",
             "this is someone else",
+            "this is not someone",
+            "I am not someone",
+            "someone does not live here",
+            "someone is not here",
+            "I do not know someone",
+            "you want someone not me",
             "he is not here",
             "she is not at home",
         ),

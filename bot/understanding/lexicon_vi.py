@@ -20,7 +20,28 @@ VIETNAMESE = Lexicon(
     yes=frozenset({"vâng", "dạ", "ừ", "ừm", "oke", "ờ", "phải"}),
     no=frozenset(),
     fillers=frozenset({"à", "ạ", "ơi", "thì", "alô"}),
-    stop_words=frozenset("tôi em anh chị mình ạ nhé nha thì là cho với của được rồi cái này đó".split()),
+    stop_words=frozenset(
+        [
+            "tôi",
+            "em",
+            "anh",
+            "chị",
+            "mình",
+            "ạ",
+            "nhé",
+            "nha",
+            "thì",
+            "là",
+            "cho",
+            "với",
+            "của",
+            "được",
+            "rồi",
+            "cái",
+            "này",
+            "đó",
+        ]
+    ),
     samples={
         "yes": (
             "vâng",

@@ -10,7 +10,7 @@ from bot.understanding.lexicon import Lexicon
 
 #: Put before each word that a negation covers, so that "pay" and "not pay" share no feature.
 NEGATED = "¬"
-_NEGATION_REACH = 5
+_NEGATION_REACH = 7
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": " ", "”": " ", '"': " "})
