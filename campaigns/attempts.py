@@ -1,0 +1,217 @@
+"""The attempt ledger: the one authority on who is being called, by which node, and what came of it.
+
+Every method is one transaction and a compare-and-set on the attempt's fence and phase; every move leaves a row in
+attempt_events. A method returns only when its change is durable. docs/explanation/attempt-ledger.md tells why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.claiming import Claimed, Claiming
+from campaigns.closing import Finished
+from campaigns.codes import SHORT_CALL_MS
+from campaigns.moves import Advance, Moved, Moves, Operation, OptOutSaid, Release, Settle
+from campaigns.settling import Settlement
+from campaigns.states import AttemptPhase
+from storage.batch import GroupCommit
+from storage.clock import Clock
+from storage.database import Database
+from storage.rows import update_each, words
+from storage.tables import attempt_events, attempts
+from telephony.call import CallEnd, NotAnswered
+from telephony.outcomes import DialStatus, HangupBy
+
+log = structlog.get_logger(__name__)
+
+#: Ends a call that a dead node may have left on the network: given trunk and attempt id, whether one was found.
+HangupStray = Callable[[str, str], Awaitable[bool]]
+#: Told of every campaign that has just ended.
+FinishListener = Callable[[Finished], None]
+
+_REAP_AT_ONCE = 100
+
+
+def _nothing(_finished: Finished) -> None:
+    return None
+
+
+class Ledger:
+    """The attempt ledger as one node sees it."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        node: str,
+        lease_s: float = 15.0,
+        ahead_ms: int = 250,
+        short_call_ms: int = SHORT_CALL_MS,
+        on_finished: FinishListener = _nothing,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self.node = node
+        self.lease = timedelta(seconds=lease_s)
+        self._ahead = timedelta(milliseconds=ahead_ms)
+        self._short_call_ms = short_call_ms
+        self._on_finished = on_finished
+        self._moves: GroupCommit[Operation, Moved] = GroupCommit(database, self._apply)
+
+    async def claim(
+        self, trunks: Collection[str], limit: int, *, campaign_ids: Collection[int] | None = None
+    ) -> Claimed:
+        """Claim up to `limit` contacts that may be dialled now on these trunks (VOCABULARY: May be dialled now)."""
+
+        async def work(conn: AsyncConnection) -> Claimed:
+            now = self._clock.now()
+            claiming = Claiming(conn, node=self.node, now=now, lease=self.lease, ahead=self._ahead)
+            return await claiming.run(trunks, limit, campaign_ids)
+
+        claimed = await self._database.transact(work)
+        self._announce(claimed.finished)
+        return claimed
+
+    async def begin(self, attempt_id: str, fence: int) -> Moved:
+        """Note that the network is about to be asked; must be durable before it is.
+
+        The last look: when the campaign no longer runs or the number has come onto the do-not-call list, the
+        contact is given back instead, and the result's phase is `ended`. Raises `StaleFence`.
+        """
+        return await self.advance(attempt_id, fence, AttemptPhase.ORIGINATING, self._clock.now())
+
+    async def advance(self, attempt_id: str, fence: int, phase: AttemptPhase, at: datetime) -> Moved:
+        """Note that the call has reached a phase. Raises `StaleFence` or `IllegalMove`."""
+        return await self._submit(Advance(attempt_id, fence, phase, at))
+
+    async def release(self, attempt_id: str, fence: int, reason: str) -> Moved:
+        """Give a contact back undialled; the attempt does not count. Raises `StaleFence` or `IllegalMove`."""
+        return await self._submit(Release(attempt_id, fence, reason))
+
+    async def opt_out(self, attempt_id: str, fence: int, evidence: str) -> None:
+        """Put the number onto the do-not-call list for good, and out of every campaign of the account.
+
+        Durable on return (DESIGN invariant 5). Raises `StaleFence`.
+        """
+        await self._submit(OptOutSaid(attempt_id, fence, evidence))
+
+    async def settle(self, attempt_id: str, fence: int, facts: Settlement) -> Moved:
+        """End an attempt: code, bill, turns, recording, the contact's next state, and perhaps its campaign's end.
+
+        Raises `StaleFence` when it was settled before or another node has taken it over.
+        """
+        return await self._submit(Settle(attempt_id, fence, facts))
+
+    async def renew(self, held: Mapping[str, int]) -> set[str]:
+        """Extend the leases of attempts (id → fence); those that are no longer ours and must be let go."""
+        if not held:
+            return set()
+
+        async def work(conn: AsyncConnection) -> set[str]:
+            lease_until = self._clock.now() + self.lease
+            rows = [({"id": i, "fence": fence}, {"lease_until": lease_until}) for i, fence in sorted(held.items())]
+            await update_each(conn, attempts, rows)
+            live = select(attempts.c.id, attempts.c.fence).where(
+                attempts.c.id.in_(held), attempts.c.phase != words([AttemptPhase.ENDED])[0]
+            )
+            ours = {i for i, fence in (await conn.execute(live)).all() if held[i] == fence}
+            return set(held) - ours
+
+        return await self._database.transact(work)
+
+    async def reap(self, hangup_stray: HangupStray, *, dead_nodes: Collection[str] = ()) -> list[Moved]:
+        """Take over and end the attempts of dead nodes: those whose lease ran out, and all of `dead_nodes`.
+
+        A claimed contact goes back to the queue. Where the network may have been asked the call is hung up and
+        settled as lost, from what is known; the contact is called again only if a call-back rule says so.
+        """
+        ended = []
+        for row in await self._database.transact(lambda conn: self._take_over(conn, dead_nodes)):
+            fence = row["fence"] + 1
+            if row["phase"] == AttemptPhase.CREATED:
+                ended.append(await self.release(row["id"], fence, "node_died"))
+            else:
+                ended.append(await self.settle(row["id"], fence, await self._last_known(row, hangup_stray)))
+        return ended
+
+    async def nodes_with_live_attempts(self) -> set[str]:
+        """Names of the nodes that hold live attempts."""
+        async with self._database.read() as conn:
+            live = select(attempts.c.node).where(attempts.c.phase != words([AttemptPhase.ENDED])[0]).distinct()
+            return set((await conn.execute(live)).scalars())
+
+    async def aclose(self) -> None:
+        """Wait until every move asked for is durable."""
+        await self._moves.aclose()
+
+    async def _apply(self, conn: AsyncConnection, operations: Sequence[Operation]) -> list[Moved | Exception]:
+        moves = Moves(conn, node=self.node, now=self._clock.now(), short_call_ms=self._short_call_ms)
+        return await moves.run(operations)
+
+    async def _submit(self, operation: Operation) -> Moved:
+        moved = await self._moves.submit(operation)
+        self._announce(moved.finished)
+        return moved
+
+    def _announce(self, finished: Collection[Finished]) -> None:
+        for one in finished:
+            log.info("campaign_ended", campaign_id=one.campaign_id, state=one.state.value)
+            self._on_finished(one)
+
+    async def _take_over(self, conn: AsyncConnection, dead_nodes: Collection[str]) -> list[dict[str, Any]]:
+        now = self._clock.now()
+        dead = select(attempts).where(
+            attempts.c.phase != words([AttemptPhase.ENDED])[0],
+            or_(attempts.c.lease_until <= now, attempts.c.node.in_(dead_nodes)),
+        )
+        locked = dead.order_by(attempts.c.id).limit(_REAP_AT_ONCE).with_for_update(skip_locked=True, key_share=True)
+        rows = [dict(row) for row in (await conn.execute(locked)).mappings()]
+        changes = [
+            (
+                {"id": row["id"], "fence": row["fence"]},
+                {
+                    "fence": row["fence"] + 1,
+                    "node": self.node,
+                    "lease_until": now + self.lease,
+                    "lost": row["phase"] != AttemptPhase.CREATED,
+                },
+            )
+            for row in rows
+        ]
+        await update_each(conn, attempts, changes)
+        if rows:
+            events = [
+                {
+                    "attempt_id": row["id"],
+                    "at": now,
+                    "node": self.node,
+                    "kind": "taken_over",
+                    "from_phase": row["phase"],
+                    "to_phase": row["phase"],
+                    "detail": {"from_node": row["node"]},
+                }
+                for row in rows
+            ]
+            await conn.execute(insert(attempt_events), events)
+        return rows
+
+    async def _last_known(self, row: Mapping[str, Any], hangup_stray: HangupStray) -> Settlement:
+        try:
+            found = row["phase"] != AttemptPhase.WRAPUP and await hangup_stray(row["trunk"], row["id"])
+        except Exception:
+            log.exception("stray_hangup_failed", attempt_id=row["id"], trunk=row["trunk"])
+            found = False
+        # A call that is no longer there ended at some instant after its node's last sign of life.
+        ended_at = self._clock.now() if found else min(row["lease_until"] - self.lease, self._clock.now())
+        log.warning("attempt_lost", attempt_id=row["id"], phase=row["phase"], from_node=row["node"], found=found)
+        if row["answered_at"] is None:
+            return Settlement(dial=NotAnswered(DialStatus.ERROR, max(ended_at, row["originated_at"]), text="node died"))
+        ended_at = row["ended_at"] or max(ended_at, row["answered_at"])
+        return Settlement(end=CallEnd(HangupBy.NETWORK, ended_at, text="node died"))

@@ -1,0 +1,243 @@
+"""Campaigns as their owners handle them: create, start, pause, resume, stop, and how one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.closing import Finished, close_finished, lock_campaigns
+from campaigns.codes import CodeTable
+from campaigns.errors import CampaignError, UnknownCampaign
+from campaigns.retries import parse_rules
+from campaigns.states import OPEN, UNFINISHED, WAITING, AttemptPhase, CampaignState, ContactState, move_campaign
+from campaigns.windows import campaign_schedule
+from storage.clock import Clock
+from storage.database import Database
+from storage.rows import words
+from storage.tables import attempts, campaigns, contacts
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class NewCampaign:
+    """What a campaign is made of; names and units are those of the table campaigns."""
+
+    account_id: int
+    code: str
+    name: str
+    bot_id: int
+    tariff_id: int
+    trunk: str
+    region: str
+    time_zone: str
+    caller_id: str | None = None
+    script_type: str = "conversation"
+    is_test: bool = False
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    windows: Sequence[Sequence[str]] = ()
+    weekdays: Sequence[int] = ()
+    concurrency: int = 5
+    max_call_s: int = 300
+    ring_timeout_s: int = 45
+    max_attempts: int = 1
+    retry_rules: Sequence[Mapping[str, Any]] = ()
+    codes: Mapping[str, Any] = field(default_factory=dict)
+    report_emails: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CampaignStatus:
+    """How a campaign stands at one instant."""
+
+    campaign_id: int
+    code: str
+    name: str
+    state: CampaignState
+    #: Running, but outside every calling window (VOCABULARY: waiting).
+    waiting: bool
+    #: The next instant inside a window, when it is waiting.
+    opens_at: datetime | None
+    contacts: Mapping[ContactState, int]
+    live_calls: int
+    attempts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def contacts_left(self) -> int:
+        """Contacts that are not through yet."""
+        return sum(count for state, count in self.contacts.items() if state in UNFINISHED)
+
+
+class Campaigns:
+    """The campaigns of a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, new: NewCampaign) -> int:
+        """Store a campaign as a draft; its id. Raises `CampaignError` for what could never run, or a taken code."""
+        row = {name: _plain(value) for name, value in vars(new).items()}
+        campaign_schedule(row)
+        parse_rules(new.retry_rules)
+        CodeTable.from_json(new.codes)
+        row |= {"state": CampaignState.DRAFT.value, "created_at": self._clock.now()}
+        async with self._database.write() as conn:
+            taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
+            if (await conn.execute(taken)).first() is not None:
+                raise CampaignError(f"there is a campaign {new.code} already; choose another code")
+            key = (await conn.execute(insert(campaigns).values(**row))).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    async def find(self, code: str, *, account_id: int | None = None) -> int:
+        """The id of the campaign with this code, or whose id this is; raises `UnknownCampaign`."""
+        wanted = campaigns.c.code == code
+        if code.isdecimal():
+            wanted = or_(wanted, campaigns.c.id == int(code))
+        statement = select(campaigns.c.id).where(wanted).order_by(campaigns.c.code != code)
+        if account_id is not None:
+            statement = statement.where(campaigns.c.account_id == account_id)
+        async with self._database.read() as conn:
+            found = (await conn.execute(statement)).scalars().first()
+        if found is None:
+            raise UnknownCampaign(f"there is no campaign {code!r}; `campana campaign status` lists them")
+        return int(found)
+
+    async def all_ids(self) -> list[int]:
+        """The ids of every campaign, newest first."""
+        async with self._database.read() as conn:
+            return list((await conn.execute(select(campaigns.c.id).order_by(campaigns.c.id.desc()))).scalars())
+
+    async def start(self, campaign_id: int) -> CampaignState:
+        """Run the campaign, now or from its start date on; also resumes a paused one. Raises `CampaignError`."""
+        async with self._database.write() as conn:
+            row = await self._row(conn, campaign_id)
+            left = select(contacts.c.id).where(
+                contacts.c.campaign_id == campaign_id, contacts.c.state.in_(words(sorted(UNFINISHED)))
+            )
+            if row["state"] not in OPEN and (await conn.execute(left.limit(1))).first() is None:
+                raise CampaignError(f"campaign {row['code']} has nobody to call; import a contact list first")
+            now = self._clock.now()
+            if row["end_at"] is not None and row["end_at"] <= now:
+                raise CampaignError(f"campaign {row['code']} ended on {row['end_at']:%Y-%m-%d}; set a later end date")
+            later = row["start_at"] is not None and row["start_at"] > now and row["state"] == CampaignState.DRAFT
+            return await self._move(conn, row, CampaignState.SCHEDULED if later else CampaignState.RUNNING)
+
+    async def pause(self, campaign_id: int) -> CampaignState:
+        """Place no further call; live ones go on to their end. Raises `CampaignError`."""
+        async with self._database.write() as conn:
+            return await self._move(conn, await self._row(conn, campaign_id), CampaignState.PAUSED)
+
+    async def stop(self, campaign_id: int) -> CampaignState:
+        """End the campaign for good: waiting contacts are cancelled, live calls go on to their end."""
+        async with self._database.write() as conn:
+            row = await self._row(conn, campaign_id)
+            state = await self._move(conn, row, CampaignState.STOPPED)
+            await self._end_waiting(conn, campaign_id, ContactState.CANCELLED, "campaign_stopped")
+            await close_finished(conn, [campaign_id], self._clock.now())
+            return state
+
+    async def sweep(self) -> list[Finished]:
+        """What the calendar does: scheduled campaigns start, those past their end date expire."""
+
+        async def work(conn: AsyncConnection) -> list[Finished]:
+            now = self._clock.now()
+            for campaign_id in await self._due(conn, [CampaignState.SCHEDULED], campaigns.c.start_at, now):
+                await self._move(conn, await self._row(conn, campaign_id), CampaignState.RUNNING)
+            expired = await self._due(conn, [CampaignState.SCHEDULED, *sorted(OPEN)], campaigns.c.end_at, now)
+            for campaign_id in expired:
+                await self._move(conn, await self._row(conn, campaign_id), CampaignState.EXPIRED)
+                await self._end_waiting(conn, campaign_id, ContactState.EXPIRED, "end_date_reached")
+            return await close_finished(conn, expired, now)
+
+        return await self._database.transact(work)
+
+    async def next_date(self) -> datetime | None:
+        """The next start or end date that a sweep will act on."""
+        starts = select(func.min(campaigns.c.start_at)).where(campaigns.c.state == CampaignState.SCHEDULED.value)
+        ends = select(func.min(campaigns.c.end_at)).where(campaigns.c.state.in_([s.value for s in OPEN]))
+        async with self._database.read() as conn:
+            dates = [(await conn.execute(statement)).scalar_one() for statement in (starts, ends)]
+        return min((date for date in dates if date is not None), default=None)
+
+    async def status(self, campaign_id: int) -> CampaignStatus:
+        """How the campaign stands; raises `UnknownCampaign`."""
+        async with self._database.read() as conn:
+            row = await self._row(conn, campaign_id, lock=False)
+            by_state = select(contacts.c.state, func.count()).where(contacts.c.campaign_id == campaign_id)
+            counts = (await conn.execute(by_state.group_by(contacts.c.state))).all()
+            placed = select(func.count()).where(
+                attempts.c.campaign_id == campaign_id, attempts.c.originated_at.is_not(None)
+            )
+            live = select(func.count()).where(
+                attempts.c.campaign_id == campaign_id, attempts.c.phase != words([AttemptPhase.ENDED])[0]
+            )
+            figures = [int((await conn.execute(statement)).scalar_one()) for statement in (placed, live)]
+        now = self._clock.now()
+        opens_at = campaign_schedule(row).next_opening(now)
+        waiting = row["state"] == CampaignState.RUNNING and opens_at != now
+        return CampaignStatus(
+            campaign_id=campaign_id,
+            code=row["code"],
+            name=row["name"],
+            state=CampaignState(row["state"]),
+            waiting=waiting,
+            opens_at=opens_at if waiting else None,
+            contacts={ContactState(state): count for state, count in counts},
+            live_calls=figures[1],
+            attempts=figures[0],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+        )
+
+    async def _due(
+        self, conn: AsyncConnection, states: Sequence[CampaignState], column: Any, now: datetime
+    ) -> list[int]:
+        statement = select(campaigns.c.id).where(campaigns.c.state.in_([s.value for s in states]), column <= now)
+        await lock_campaigns(conn, list((await conn.execute(statement)).scalars()))
+        # Another node may have done the same while we waited for the lock.
+        return list((await conn.execute(statement.order_by(campaigns.c.id))).scalars())
+
+    async def _row(self, conn: AsyncConnection, campaign_id: int, *, lock: bool = True) -> dict[str, Any]:
+        if lock:
+            await lock_campaigns(conn, [campaign_id])
+        found = (await conn.execute(select(campaigns).where(campaigns.c.id == campaign_id))).mappings().first()
+        if found is None:
+            raise UnknownCampaign(f"there is no campaign with the id {campaign_id}")
+        return dict(found)
+
+    async def _move(self, conn: AsyncConnection, row: Mapping[str, Any], new: CampaignState) -> CampaignState:
+        old = CampaignState(row["state"])
+        values: dict[str, Any] = {"state": move_campaign(old, new).value}
+        if new is CampaignState.RUNNING and row["started_at"] is None:
+            values["started_at"] = self._clock.now()
+        await conn.execute(
+            update(campaigns).where(campaigns.c.id == row["id"], campaigns.c.state == old.value).values(**values)
+        )
+        log.info("campaign_moved", campaign_id=row["id"], old=old.value, new=new.value)
+        return new
+
+    async def _end_waiting(self, conn: AsyncConnection, campaign_id: int, state: ContactState, detail: str) -> None:
+        waiting = contacts.c.state.in_([s.value for s in WAITING])
+        await conn.execute(
+            update(contacts)
+            .where(contacts.c.campaign_id == campaign_id, waiting)
+            .values(state=state.value, detail=detail, next_at=None)
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and mappings as JSON columns take them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

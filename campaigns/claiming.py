@@ -1,0 +1,334 @@
+"""Choosing whom to call now: due contacts, in order, within every limit, in one transaction (VOCABULARY: May be
+dialled now)."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, zip_longest
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.tariff import Tariff, parse_tariff
+from campaigns.closing import Finished, close_finished, lock_campaigns
+from campaigns.pacing import from_us, take_slots, to_us
+from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
+from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
+from storage.rows import insert_new, update_each, words
+from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, tariffs, trunks
+
+# A contact whose own window never meets the campaign's is looked at again the next day.
+_LOOK_AGAIN = timedelta(days=1)
+# Rounds of setting aside contacts that turned out not to be callable before the rest waits for the next claim.
+_ROUNDS = 8
+_ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: "callback"}
+
+(_ENDED,) = words([AttemptPhase.ENDED])
+(_CALLBACK,) = words([ContactState.CALLBACK])
+_NOT_ON_CHANNEL = words([AttemptPhase.WRAPUP, AttemptPhase.ENDED])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One contact to dial, ours until the lease runs out."""
+
+    attempt_id: str
+    fence: int
+    account_id: int
+    campaign_id: int
+    bot_id: int
+    contact_id: int
+    trunk: str
+    number: str
+    name: str | None
+    caller_id: str | None
+    language: str | None
+    time_zone: str
+    variables: Mapping[str, str]
+    attempt_no: int
+    ring_timeout_s: int
+    max_call_s: int
+    #: When the trunk's rate lets this call start.
+    dial_at: datetime
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What one round of claiming brought."""
+
+    claims: tuple[Claim, ...] = ()
+    #: When something may be due that no event will tell of; None when only events can.
+    wake_at: datetime | None = None
+    finished: tuple[Finished, ...] = ()
+
+
+@dataclass
+class _Campaign:
+    row: Mapping[str, Any]
+    schedule: Schedule
+    free: int
+
+    @property
+    def id(self) -> int:
+        return int(self.row["id"])
+
+
+class Claiming:
+    """One transaction that claims contacts for a node."""
+
+    def __init__(self, conn: AsyncConnection, *, node: str, now: datetime, lease: timedelta, ahead: timedelta) -> None:
+        self._conn = conn
+        self._node = node
+        self._now = now
+        self._lease = lease
+        self._ahead = ahead
+        self._numbers: set[str] = set()
+        self._blocked: set[int] = set()
+        self._wakes: list[datetime] = []
+
+    async def run(self, trunk_names: Collection[str], limit: int, campaign_ids: Collection[int] | None) -> Claimed:
+        """Claim up to `limit` contacts of running campaigns on these trunks."""
+        lines = await self._trunks(trunk_names)
+        running = await self._running(lines, campaign_ids)
+        busy = await self._busy_channels()
+        claims: list[Claim] = []
+        for name, line in lines.items():
+            room = min(limit - len(claims), line["channels"] - busy[name])
+            mine = [campaign for campaign in running if campaign.row["trunk"] == name]
+            claims += await self._claim_on(line, mine, room)
+        finished = await close_finished(self._conn, self._blocked, self._now)
+        await self._note_wakes(running)
+        return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
+
+    async def _trunks(self, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        statement = select(trunks).where(trunks.c.name.in_(sorted(names))).order_by(trunks.c.name)
+        rows = await self._conn.execute(statement.with_for_update(key_share=True))
+        return {row["name"]: dict(row) for row in rows.mappings()}
+
+    async def _running(self, lines: Collection[str], campaign_ids: Collection[int] | None) -> list[_Campaign]:
+        wanted = [campaigns.c.state == CampaignState.RUNNING.value, campaigns.c.trunk.in_(lines)]
+        if campaign_ids is not None:
+            wanted.append(campaigns.c.id.in_(campaign_ids))
+        # Locked first and read after, so that a pause committed meanwhile is seen.
+        ids = (await self._conn.execute(select(campaigns.c.id).where(*wanted))).scalars().all()
+        await lock_campaigns(self._conn, ids)
+        statement = (
+            select(campaigns, tariffs.c.definition, tariffs.c.currency)
+            .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
+            .where(campaigns.c.id.in_(ids), campaigns.c.state == CampaignState.RUNNING.value)
+            .order_by(campaigns.c.id)
+        )
+        rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
+        live = await self._live()
+        return [_Campaign(row, campaign_schedule(row), row["concurrency"] - live[row["id"]]) for row in rows]
+
+    async def _live(self) -> Counter[int]:
+        counted = select(attempts.c.campaign_id, func.count()).where(attempts.c.phase != _ENDED)
+        return Counter(dict((await self._conn.execute(counted.group_by(attempts.c.campaign_id))).all()))
+
+    async def _busy_channels(self) -> Counter[str]:
+        counted = select(attempts.c.trunk, func.count()).where(
+            attempts.c.phase != _ENDED, attempts.c.phase.not_in(_NOT_ON_CHANNEL)
+        )
+        return Counter(dict((await self._conn.execute(counted.group_by(attempts.c.trunk))).all()))
+
+    async def _claim_on(self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int) -> list[Claim]:
+        now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)
+        slots = take_slots(line["next_call_us"], now_us, line["cps"], max(0, room), ahead_us)
+        chosen = await self._choose(running, len(slots.at_us))
+        if len(slots.at_us) < room and len(chosen) == len(slots.at_us):
+            self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
+        claims = await self._create(chosen, slots.at_us)
+        if claims:
+            spent = take_slots(line["next_call_us"], now_us, line["cps"], len(claims), ahead_us)
+            values = {"next_call_us": spent.next_call_us}
+            await self._conn.execute(update(trunks).where(trunks.c.name == line["name"]).values(values))
+        return claims
+
+    async def _choose(self, running: Sequence[_Campaign], room: int) -> list[tuple[_Campaign, Mapping[str, Any]]]:
+        """Due contacts, the campaigns taking turns."""
+        queues = []
+        for campaign in running:
+            wanted = min(room, campaign.free)
+            if wanted > 0 and campaign.schedule.is_open(self._now):
+                queues.append([(campaign, contact) for contact in await self._due(campaign, wanted)])
+        in_turns = chain.from_iterable(zip_longest(*queues))
+        return [pair for pair in in_turns if pair is not None][:room]
+
+    async def _due(self, campaign: _Campaign, wanted: int) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        for kind in _KINDS:
+            for _ in range(_ROUNDS):
+                rows = await self._candidates(campaign, kind, wanted - len(found))
+                aside = await self._set_aside(campaign, rows)
+                found += [row for row in rows if row["id"] not in aside and self._first_of_number(row)]
+                if not aside or len(found) >= wanted:
+                    break
+            if len(found) >= wanted:
+                break
+        return found
+
+    def _first_of_number(self, row: Mapping[str, Any]) -> bool:
+        new = row["number"] not in self._numbers
+        self._numbers.add(row["number"])
+        return new
+
+    async def _candidates(self, campaign: _Campaign, kind: _Kind, wanted: int) -> list[Mapping[str, Any]]:
+        statement = candidates(campaign.row, kind, self._now).limit(wanted)
+        rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
+        return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
+
+    async def _set_aside(self, campaign: _Campaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Take out contacts on the do-not-call list, and put off those outside their own window."""
+        changes: dict[int, dict[str, Any]] = {}
+        for row in rows:
+            if row["listed"]:
+                changes[row["id"]] = {"state": ContactState.DNC_BLOCKED.value, "detail": "do_not_call"}
+                self._blocked.add(campaign.id)
+            elif row["time_from"] or row["time_to"]:
+                own = contact_schedule(row, campaign.row["time_zone"])
+                opening = next_common_opening(campaign.schedule, own, self._now) or self._now + _LOOK_AGAIN
+                if opening > self._now:
+                    changes[row["id"]] = {"next_at": opening}
+        await update_each(self._conn, contacts, (({"id": i}, values) for i, values in changes.items()))
+        return set(changes)
+
+    async def _create(
+        self, chosen: Sequence[tuple[_Campaign, Mapping[str, Any]]], slots_us: Sequence[int]
+    ) -> list[Claim]:
+        made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
+        prices = {campaign.id: parse_tariff(campaign.row["definition"], source="tariff") for campaign, _ in chosen}
+        # In the order of their numbers, so that two nodes that insert the same two numbers do not wait in a circle.
+        rows = [self._attempt_row(*one, tariff=prices[one[0].id]) for one in sorted(made, key=lambda m: m[1]["number"])]
+        inserted = await insert_new(self._conn, attempts, rows, "id")
+        made = [one for one in made if one[2] in inserted]
+        await self._take_contacts([(contact, attempt_id) for _, contact, attempt_id in made])
+        for campaign, _, _ in made:
+            campaign.free -= 1
+        return [_claim(*one, at_us) for one, at_us in zip(made, slots_us, strict=False)]
+
+    async def _take_contacts(self, taken: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+        if not taken:
+            return
+        changes = [
+            (
+                {"id": contact["id"], "state": contact["state"]},
+                {
+                    "state": ContactState.IN_PROGRESS.value,
+                    "attempts": contact["attempts"] + 1,
+                    "last_attempt_id": attempt_id,
+                },
+            )
+            for contact, attempt_id in taken
+        ]
+        await update_each(self._conn, contacts, changes)
+        created = {"kind": "claimed", "at": self._now, "node": self._node, "to_phase": AttemptPhase.CREATED.value}
+        await self._conn.execute(insert(attempt_events), [created | {"attempt_id": i} for _, i in taken])
+
+    def _attempt_row(
+        self, campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, *, tariff: Tariff
+    ) -> dict[str, Any]:
+        row = campaign.row
+        return {
+            "id": attempt_id,
+            "account_id": row["account_id"],
+            "campaign_id": row["id"],
+            "contact_id": contact["id"],
+            "bot_id": row["bot_id"],
+            "trunk": row["trunk"],
+            "attempt_no": contact["attempts"] + 1,
+            "call_type": "test" if row["is_test"] else "campaign",
+            "is_test": row["is_test"],
+            "origin": _ORIGIN.get(contact["state"], contact["origin"]),
+            "number": contact["number"],
+            "caller_id": contact["caller_id"] or row["caller_id"],
+            "node": self._node,
+            "fence": 1,
+            "lease_until": self._now + self._lease,
+            "phase": AttemptPhase.CREATED.value,
+            "claimed_at": self._now,
+            "tariff_snapshot": tariff.snapshot(contact["number"]),
+            "currency": row["currency"],
+        }
+
+    async def _note_wakes(self, running: Sequence[_Campaign]) -> None:
+        """When the passing of time alone makes a contact due."""
+        for campaign in running:
+            opening = campaign.schedule.next_opening(self._now)
+            if opening is not None and opening > self._now:
+                self._wakes.append(opening)
+        open_ids = [campaign.id for campaign in running if campaign.schedule.is_open(self._now)]
+        for campaign_id in open_ids:
+            soonest = select(func.min(contacts.c.next_at)).where(
+                contacts.c.campaign_id == campaign_id,
+                contacts.c.state.in_(words(sorted(DIALLABLE))),
+                contacts.c.next_at > self._now,
+            )
+            due_at = (await self._conn.execute(soonest)).scalar_one()
+            if due_at is not None:
+                self._wakes.append(due_at)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One class of the order of dialling."""
+
+    where: ColumnElement[bool]
+    order: Sequence[Any]
+
+
+_BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
+_QUEUED = contacts.c.state.in_(words([ContactState.PENDING, ContactState.RETRY_WAIT]))
+_KINDS: Sequence[_Kind] = (
+    _Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id)),
+    _Kind(and_(_QUEUED, contacts.c.time_from.is_not(None)), _BY_TRIES),
+    _Kind(and_(_QUEUED, contacts.c.time_from.is_(None)), _BY_TRIES),
+)
+
+
+def kinds() -> Iterator[_Kind]:
+    """The classes of contacts in the order of dialling: call-backs, own windows, the rest."""
+    yield from _KINDS
+
+
+def candidates(campaign: Mapping[str, Any], kind: _Kind, now: datetime) -> Select[Any]:
+    """Due contacts of one class whose number is live nowhere, in order, each with whether it is on a list."""
+    live = exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
+    listed = exists().where(
+        do_not_call.c.account_id == campaign["account_id"], do_not_call.c.number == contacts.c.number
+    )
+    return (
+        select(contacts, listed.label("listed"))
+        .where(contacts.c.campaign_id == campaign["id"], kind.where)
+        .where(or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now))
+        .where(contacts.c.attempts < campaign["max_attempts"], contacts.c.number.is_not(None), ~live)
+        .order_by(*kind.order)
+    )
+
+
+def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, at_us: int) -> Claim:
+    row = campaign.row
+    return Claim(
+        attempt_id=attempt_id,
+        fence=1,
+        account_id=row["account_id"],
+        campaign_id=row["id"],
+        bot_id=row["bot_id"],
+        contact_id=contact["id"],
+        trunk=row["trunk"],
+        number=contact["number"],
+        name=contact["name"],
+        caller_id=contact["caller_id"] or row["caller_id"],
+        language=contact["language"],
+        time_zone=contact["time_zone"] or row["time_zone"],
+        variables=contact["variables"],
+        attempt_no=contact["attempts"] + 1,
+        ring_timeout_s=row["ring_timeout_s"],
+        max_call_s=row["max_call_s"],
+        dial_at=from_us(at_us),
+    )

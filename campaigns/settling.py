@@ -1,0 +1,196 @@
+"""What an ended call makes of its attempt and of its contact: pure functions, from facts to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.rating import Rated, rate
+from bot.outcome import ConversationResult
+from campaigns.codes import Assigned, CodeClass, CodeTable, assign
+from campaigns.retries import DEFAULT_AFTER_MIN, Exhausted, Outcome, Retry, next_move, parse_rules
+from campaigns.states import OPEN, CampaignState, ContactState
+from telephony.call import CallEnd, NotAnswered
+from telephony.outcomes import CallStatus, DialStatus
+
+_MILLISECOND = timedelta(milliseconds=1)
+_TEXT_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The facts of an ended attempt: `dial` alone when nobody answered, else `end` and, unless lost, `result`."""
+
+    dial: NotAnswered | None = None
+    answered_at: datetime | None = None
+    end: CallEnd | None = None
+    result: ConversationResult | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An attempt's final figures."""
+
+    assigned: Assigned
+    rated: Rated
+    #: Columns of the table attempts.
+    values: Mapping[str, Any]
+
+
+def _times(attempt: Mapping[str, Any], facts: Settlement, now: datetime) -> tuple[datetime | None, datetime]:
+    answered_at = None if facts.dial else attempt["answered_at"] or facts.answered_at
+    end = facts.dial or facts.end
+    ended_at = attempt["ended_at"] or (end.ended_at if end else now)
+    # A clock that was set back between two phases must not make a call of negative length.
+    return answered_at, max(ended_at, answered_at or attempt["originated_at"] or ended_at)
+
+
+def judge(
+    attempt: Mapping[str, Any],
+    campaign: Mapping[str, Any],
+    facts: Settlement,
+    now: datetime,
+    *,
+    month_blocks: int = 0,
+    short_call_ms: int,
+) -> Verdict:
+    """Code, bill and columns of one attempt; `attempt` and `campaign` are rows of those tables.
+
+    `month_blocks` are the blocks that its account used earlier in the month.
+    """
+    answered_at, ended_at = _times(attempt, facts, now)
+    talk_ms = (ended_at - answered_at) // _MILLISECOND if answered_at else None
+    table = CodeTable.from_json(campaign["codes"])
+    assigned = assign(facts.dial, facts.end, facts.result, talk_ms=talk_ms, table=table, short_call_ms=short_call_ms)
+    rated = rate(
+        attempt["tariff_snapshot"],
+        talk_ms=talk_ms,
+        number=attempt["number"],
+        messages=facts.result.messages if facts.result else 0,
+        family_code=assigned.default_code,
+        script_type=campaign["script_type"],
+        month_blocks=month_blocks,
+    )
+    values = {
+        "answered_at": answered_at,
+        "ended_at": ended_at,
+        "settled_at": now,
+        "acw_ms": max(0, (now - ended_at) // _MILLISECOND) if answered_at else 0,
+        **_network(facts, answered_at),
+        **_spoken(facts.result),
+        **_coded(assigned),
+        **_billed(rated),
+    }
+    return Verdict(assigned, rated, values)
+
+
+def _network(facts: Settlement, answered_at: datetime | None) -> dict[str, Any]:
+    end = facts.dial or facts.end
+    status = DialStatus.ANSWER if answered_at else (facts.dial.dial_status if facts.dial else DialStatus.ERROR)
+    return {
+        "dial_status": status.value,
+        "hangup_by": facts.end.hangup_by.value if facts.end else None,
+        "sip_code": end.sip_code if end else None,
+        "q850": end.q850 if end else None,
+        "network_text": end.text[:_TEXT_LENGTH] if end and end.text else None,
+    }
+
+
+def _spoken(result: ConversationResult | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    return {
+        "messages": result.messages,
+        "spoke": result.messages > 0,
+        "answer_to_first_word_ms": result.answer_to_first_word_ms,
+        "amd": "MACHINE" if result.voicemail else None,
+    }
+
+
+def _coded(assigned: Assigned) -> dict[str, Any]:
+    return {
+        "call_status": assigned.call_status.value,
+        "action_code": assigned.code,
+        "code_class": assigned.code_class.value,
+        "code_family": assigned.family,
+        "generic_result": assigned.generic_result.value,
+    }
+
+
+def _billed(rated: Rated) -> dict[str, Any]:
+    return {
+        "blocks": rated.blocks,
+        "billable_s": rated.billable_s,
+        "cost_bot": rated.bot,
+        "cost_telecom": rated.telecom,
+        "cost_fees": rated.fees,
+        "cost_vat": rated.vat,
+        "currency": rated.currency,
+    }
+
+
+@dataclass(frozen=True)
+class NextContact:
+    """Where the contact goes after an attempt."""
+
+    state: ContactState
+    next_at: datetime | None = None
+
+
+def next_contact(
+    assigned: Assigned,
+    result: ConversationResult | None,
+    *,
+    campaign: Mapping[str, Any],
+    history: Sequence[Outcome],
+    opted_out: bool,
+    now: datetime,
+) -> NextContact:
+    """Where the contact goes; `history` holds all of its placed attempts, this one last."""
+    if opted_out:
+        return NextContact(ContactState.OPTED_OUT)
+    wanted = _wanted(assigned, result, campaign, history, now)
+    if wanted.next_at is None or campaign["state"] in OPEN:
+        return wanted
+    expired = campaign["state"] == CampaignState.EXPIRED
+    return NextContact(ContactState.EXPIRED if expired else ContactState.CANCELLED)
+
+
+def _wanted(
+    assigned: Assigned,
+    result: ConversationResult | None,
+    campaign: Mapping[str, Any],
+    history: Sequence[Outcome],
+    now: datetime,
+) -> NextContact:
+    max_attempts = campaign["max_attempts"]
+    if result is not None and result.callback:
+        if len(history) >= max_attempts:
+            return NextContact(ContactState.EXHAUSTED)
+        asked = result.callback_at or now + timedelta(minutes=int(DEFAULT_AFTER_MIN))
+        return NextContact(ContactState.CALLBACK, max(asked, now))
+    move = next_move(parse_rules(campaign["retry_rules"]), max_attempts=max_attempts, history=history, now=now)
+    match move:
+        case Retry(at):
+            return NextContact(ContactState.RETRY_WAIT, at)
+        case Exhausted():
+            return NextContact(ContactState.EXHAUSTED)
+        case _:
+            return NextContact(_resting(assigned))
+
+
+def _resting(assigned: Assigned) -> ContactState:
+    """Where a contact rests whom no rule calls again."""
+    if assigned.call_status is CallStatus.INVALID_NUMBER:
+        return ContactState.INVALID
+    match assigned.code_class:
+        case CodeClass.SUCCESS:
+            return ContactState.DONE
+        case CodeClass.UNSUCCESSFUL:
+            return ContactState.EXHAUSTED
+        case CodeClass.ERROR:
+            return ContactState.ERROR
+        case CodeClass.NOT_COUNTED:
+            return ContactState.CANCELLED

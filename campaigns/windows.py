@@ -1,0 +1,156 @@
+"""When calls may be placed: windows of the day, weekdays and dates, on the wall clock of a time zone.
+
+A window is open while the local wall clock lies in it. When clocks go forward, a window that would have opened in
+the missing hour opens at the jump; when they go back, a window in the repeated hour is open both times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from campaigns.errors import BadSchedule
+
+_DAY_MIN = 24 * 60
+#: Weekdays repeat within a week; the rest allows for a window inside a skipped hour.
+_DAYS_AHEAD = 9
+_MINUTE = timedelta(minutes=1)
+
+Span = tuple[int, int]
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> ZoneInfo:
+    """The IANA time zone; raises `BadSchedule`."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise BadSchedule(f"unknown time zone {name!r}; write an IANA name such as Asia/Ho_Chi_Minh") from exc
+
+
+def minute_of(text: str) -> int:
+    """`HH:MM` (24:00 included) as minutes after local midnight; raises `BadSchedule`."""
+    hours, colon, minutes = text.strip().partition(":")
+    if not (colon and hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2):
+        raise BadSchedule(f"{text!r} is no time of day; write HH:MM")
+    total = int(hours) * 60 + int(minutes)
+    if int(minutes) > 59 or total > _DAY_MIN:
+        raise BadSchedule(f"{text!r} is no time of day; write 00:00 to 24:00")
+    return total
+
+
+def spans_of(opens: str | None, closes: str | None) -> tuple[Span, ...]:
+    """One window of the day, over midnight if it closes before it opens; no ends, or equal ones, are the whole day."""
+    start = minute_of(opens) if opens else 0
+    end = minute_of(closes) if closes else _DAY_MIN
+    if start == end:
+        return ()
+    return ((start, end),) if start < end else ((0, end), (start, _DAY_MIN))
+
+
+def _windows(pairs: Iterable[Sequence[str]]) -> tuple[Span, ...]:
+    spans = sorted(span for opens, closes in pairs for span in spans_of(opens, closes))
+    return tuple(span for span in spans if span[0] < span[1])
+
+
+def _days(values: Iterable[int]) -> frozenset[int]:
+    days = frozenset(values)
+    if not days <= set(range(1, 8)):
+        raise BadSchedule(f"weekdays {sorted(days)}: write 1 (Monday) to 7 (Sunday)")
+    return days
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Windows of the day in minutes (none: the whole day), ISO weekdays (none: all), dates half-open."""
+
+    zone: tzinfo = UTC
+    windows: tuple[Span, ...] = ()
+    weekdays: frozenset[int] = frozenset()
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether a call may be placed at the instant `at`."""
+        if (self.start_at and at < self.start_at) or (self.end_at and at >= self.end_at):
+            return False
+        local = at.astimezone(self.zone)
+        if self.weekdays and local.isoweekday() not in self.weekdays:
+            return False
+        minute = local.hour * 60 + local.minute
+        return not self.windows or any(opens <= minute < closes for opens, closes in self.windows)
+
+    def next_opening(self, at: datetime) -> datetime | None:
+        """The first instant, `at` or later, at which it is open; None when it never is again."""
+        if self.start_at and at < self.start_at:
+            at = self.start_at
+        if self.is_open(at):
+            return at
+        today = at.astimezone(self.zone).date()
+        for days in range(_DAYS_AHEAD):
+            moments = (m for m in self._openings(today + timedelta(days=days)) if m >= at and self.is_open(m))
+            first = min(moments, default=None)
+            if first is not None:
+                return first
+        return None
+
+    def _openings(self, day: date) -> Iterable[datetime]:
+        for opens, _closes in self.windows or ((0, _DAY_MIN),):
+            yield from _instants(day, opens % _DAY_MIN, self.zone)
+
+
+def _instants(day: date, minute: int, zone: tzinfo) -> Iterable[datetime]:
+    """Every instant at which the local clock shows that minute, or passes it in a jump forward."""
+    wall = datetime.combine(day, time(minute // 60, minute % 60))
+    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    yield first
+    if second > first:
+        yield second
+    if second < first:
+        yield _jump(second, first, zone)
+
+
+def _jump(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """The minute between the two instants at which the zone's offset changes."""
+    target = after.astimezone(zone).utcoffset()
+    low, high = before, after
+    while high - low > _MINUTE:
+        middle = low + ((high - low) // 2 // _MINUTE) * _MINUTE
+        if middle.astimezone(zone).utcoffset() == target:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def campaign_schedule(campaign: Mapping[str, Any]) -> Schedule:
+    """The schedule of a row of the table campaigns; raises `BadSchedule`."""
+    return Schedule(
+        zone=zone_of(campaign["time_zone"]),
+        windows=_windows(campaign["windows"] or ()),
+        weekdays=_days(campaign["weekdays"] or ()),
+        start_at=campaign["start_at"],
+        end_at=campaign["end_at"],
+    )
+
+
+def contact_schedule(contact: Mapping[str, Any], campaign_zone: str) -> Schedule:
+    """The contact's own window (time_from to time_to) in its own zone, else in the campaign's."""
+    zone = zone_of(contact["time_zone"] or campaign_zone)
+    return Schedule(zone=zone, windows=spans_of(contact["time_from"], contact["time_to"]))
+
+
+def next_common_opening(first: Schedule, second: Schedule, at: datetime) -> datetime | None:
+    """The first instant, `at` or later, at which both are open; None when there is none within days."""
+    limit = at + timedelta(days=_DAYS_AHEAD)
+    moment: datetime | None = at
+    while moment is not None and moment < limit:
+        moment = first.next_opening(moment)
+        if moment is None or second.is_open(moment):
+            return moment
+        moment = second.next_opening(moment)
+    return None

@@ -1,0 +1,80 @@
+"""Group commit: what many tasks ask for at once is written in one transaction.
+
+A commit waits for the disk; while it waits, the next group gathers. Each task goes on only when its own change is
+durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import Database
+
+O = TypeVar("O")  # noqa: E741 - an operation
+R = TypeVar("R")
+
+#: Carries out the operations in order, in one transaction; one result, or the reason for its refusal, each.
+Apply = Callable[[AsyncConnection, Sequence[O]], Awaitable[Sequence[R | Exception]]]
+
+_LARGEST = 200
+
+
+class GroupCommit(Generic[O, R]):
+    """Gathers operations and applies them in groups, one group at a time."""
+
+    def __init__(self, database: Database, apply: Apply[O, R]) -> None:
+        self._database = database
+        self._apply = apply
+        self._waiting: list[tuple[O, asyncio.Future[R]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def submit(self, operation: O) -> R:
+        """Apply one operation; returns when it is durable. It is carried out even if the caller is cancelled."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((operation, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="group-commit")
+        return await asyncio.shield(future)
+
+    async def aclose(self) -> None:
+        """Wait until everything submitted is durable."""
+        while self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+                await self._commit(group)
+        finally:
+            self._writer = None
+
+    async def _commit(self, group: list[tuple[O, asyncio.Future[R]]]) -> None:
+        operations = [operation for operation, _ in group]
+        try:
+            results = await self._database.transact(lambda connection: self._apply(connection, operations))
+        except Exception as exc:
+            if len(group) == 1:
+                _resolve(group[0][1], exc)
+                return
+            # The mistake of one must not cost the others their change.
+            for member in group:
+                await self._commit([member])
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            _resolve(future, result)
+
+
+def _resolve(future: asyncio.Future[R], result: R | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+        # A caller that was cancelled no longer looks at it.
+        future.exception()
+    else:
+        future.set_result(result)

@@ -1,0 +1,51 @@
+"""The few statements in which the two engines differ, or that many tables share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, literal, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def insert_new(conn: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], key: str) -> set[Any]:
+    """Insert the rows that break no unique constraint; the values of the column `key` of those inserted.
+
+    A row that another transaction is just inserting is waited for, so that exactly one of the two gets in.
+    """
+    if not rows:
+        return set()
+    make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).on_conflict_do_nothing().returning(table.c[key])
+    return set((await conn.execute(statement, [dict(row) for row in rows])).scalars())
+
+
+async def update_each(
+    conn: AsyncConnection, table: Table, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> int:
+    """Run `UPDATE table SET values WHERE match` for each (match, values); how many rows changed.
+
+    Those that set the same columns go in one round trip.
+    """
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
+    for match, values in rows:
+        parameters = {f"old_{name}": value for name, value in match.items()}
+        parameters |= {f"new_{name}": value for name, value in values.items()}
+        groups[tuple(match), tuple(values)].append(parameters)
+    changed = 0
+    for (matched, set_), parameters_list in groups.items():
+        statement = (
+            update(table)
+            .where(and_(*(table.c[name] == bindparam(f"old_{name}") for name in matched)))
+            .values({name: bindparam(f"new_{name}") for name in set_})
+        )
+        changed += (await conn.execute(statement, parameters_list)).rowcount
+    return changed
+
+
+def words(values: Iterable[str]) -> list[ColumnElement[str]]:
+    """Constants written into the statement's text: a bound value would hide a partial index from the planner."""
+    return [literal(str(value), literal_execute=True) for value in values]
