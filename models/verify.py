@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ class Digests:
 
     def __init__(self, notes: Path) -> None:
         self._file = notes / _VERIFIED
-        self._known = {name: _Known(**entry) for name, entry in _read_json(self._file).items()}
+        self._known = _entries(_read_json(self._file))
 
     def of(self, path: Path, *, again: bool = False, tell: Callable[[int], None] | None = None) -> str:
         """Hex digest of a file, read anew when it changed or `again`. Raises `OSError`."""
@@ -77,6 +77,11 @@ class Pins:
     def put(self, name: str, sha256: str, source: str) -> None:
         """Pin a file; `source` says where it came from."""
         _write_json(self._file, _read_json(self._file) | {name: {"sha256": sha256, "source": source}}, needed=True)
+
+
+def _entries(raw: dict[str, Any]) -> dict[str, _Known]:
+    wanted = {field.name for field in fields(_Known)}
+    return {name: _Known(**entry) for name, entry in raw.items() if isinstance(entry, dict) and set(entry) == wanted}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

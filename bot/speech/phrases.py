@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,8 @@ _log = structlog.get_logger(__name__)
 _RENDERING: Final = 1
 _MAGIC: Final = b"campana-pcm1\n"
 _DIGEST_BYTES: Final = 32
+_DRAFT: Final = ".new"
+_ABANDONED_S: Final = 3600
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 DISK_BYTES: Final = 1024 * 1024 * 1024
 
@@ -81,9 +85,11 @@ class PhraseCache:
             self._disk_trouble(error)
 
     def prune(self) -> int:
-        """Delete the oldest files until the folder is within its limit; the number deleted. Blocking."""
+        """Delete files longest without use until the folder is within its limit; the number deleted. Blocking."""
         if self._folder is None or not self._folder.is_dir():
             return 0
+        for draft in self._folder.glob(f".*{_DRAFT}"):
+            _drop_abandoned(draft)
         files = sorted((stat.st_mtime, stat.st_size, path) for path, stat in _files(self._folder))
         excess = sum(size for _, size, _ in files) - self._disk_limit
         deleted = 0
@@ -112,6 +118,10 @@ class PhraseCache:
         pcm = _unpack(raw)
         if pcm is None:
             _log.warning("speaking.cache_damaged", file=f"{key}.pcm", bytes=len(raw))
+            return None
+        with suppress(OSError):
+            # `prune` takes the files that were longest without use.
+            os.utime(self._path(key))
         return pcm
 
     def _remember(self, key: str, pcm: bytes) -> None:
@@ -134,7 +144,7 @@ def _unpack(raw: bytes) -> bytes | None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_DRAFT)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -142,6 +152,13 @@ def _write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _drop_abandoned(draft: Path) -> None:
+    """Delete what a process that died in the middle of a write left behind."""
+    with suppress(FileNotFoundError):
+        if time.time() - draft.stat().st_mtime > _ABANDONED_S:
+            draft.unlink()
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:

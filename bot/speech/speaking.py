@@ -234,7 +234,7 @@ class PiperSpeaker(CachedSpeaker):
         Without `pool` it gets one of its own, closed by `aclose`; without `cache_dir` lines are kept in memory only.
         """
         voice = PiperVoice.load(model_dir, sha256=sha256)
-        return cls(voice, PhraseCache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
+        return cls(voice, _open_cache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
 
 
 class EspeakSpeaker(CachedSpeaker):
@@ -243,7 +243,13 @@ class EspeakSpeaker(CachedSpeaker):
     @classmethod
     def load(cls, language: str, *, cache_dir: Path | None = None, pool: WorkPool | None = None) -> EspeakSpeaker:
         """Raises `VoiceUnavailable` when espeak-ng is not installed."""
-        return cls(EspeakVoice(language), PhraseCache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
+        return cls(EspeakVoice(language), _open_cache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
+
+
+def _open_cache(folder: Path | None) -> PhraseCache:
+    cache = PhraseCache(folder)
+    cache.prune()
+    return cache
 
 
 def open_speaker(

@@ -13,7 +13,7 @@ import httpx
 from models.catalogue import HubSource, Model, ModelFile
 from models.errors import SourceUnavailable
 from models.progress import Phase, ProgressListener
-from models.sources.giver import CHUNK, Meter
+from models.sources.giver import Meter
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -94,7 +94,8 @@ class HubGiver:
             meter = Meter(self._model, file, Phase.DOWNLOADING, progress, source=self.name, done=have)
             total = _total(response, have)
             with part.open("ab" if have else "wb") as out:
-                for chunk in response.iter_raw(CHUNK):
+                # Chunks as they arrive: gathering larger ones would lose the last bytes before a cut.
+                for chunk in response.iter_raw():
                     meter.add(len(chunk), total)
                     out.write(chunk)
 
