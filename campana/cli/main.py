@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from campana.cli import campaign as campaign_commands
 from campana.cli import models as models_commands
 from campana.cli.context import AsJson, Invocation, console, print_json, settings_of, stderr
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 app.add_typer(config_app, name="config")
 app.add_typer(models_commands.app, name="models")
+app.add_typer(campaign_commands.app, name="campaign")
 
 
 @app.callback()

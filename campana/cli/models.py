@@ -48,7 +48,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
         table.add_row(
             str(row["id"]),
             str(row["kind"]),
-            " ".join(str(language) for language in row["languages"]),
+            str(row["languages"]),
             size,
             str(row["licence"]),
             str(row["state"]),
@@ -108,7 +108,7 @@ def _row(status: Status, is_needed: bool) -> dict[str, object]:
     return {
         "id": model.id,
         "kind": model.kind.value,
-        "languages": list(model.languages),
+        "languages": " ".join(model.languages),
         "size_bytes": model.size,
         "licence": model.licence,
         "state": status.state.value,

@@ -1,0 +1,70 @@
+"""The open application: settings, database, models. `open_app` is the only way to one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.campaigns import Campaigns
+from campana.settings import Settings, TrunkSettings
+from models.store import ModelStore
+from storage.clock import Clock, SystemClock
+from storage.database import Database, open_database
+from storage.tables import accounts, trunks
+
+
+@dataclass(frozen=True)
+class App:
+    """What every command works with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    models: ModelStore
+    account_id: int
+
+    @property
+    def campaigns(self) -> Campaigns:
+        return Campaigns(self.database, self.clock)
+
+
+@contextlib.asynccontextmanager
+async def open_app(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[App]:
+    """Open the database, bring its schema up, and note account and trunks as the settings have them.
+
+    Raises the storage package's errors when the database cannot be opened.
+    """
+    clock = clock or SystemClock()
+    async with open_database(settings.url) as database:
+        async with database.write() as conn:
+            account_id = await _note_account(conn, settings, clock)
+            for trunk in settings.trunks:
+                await _note_trunk(conn, trunk)
+        yield App(settings, database, clock, ModelStore(settings.models.folder), account_id)
+
+
+async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock) -> int:
+    account = settings.account
+    found = (await conn.execute(select(accounts.c.id).where(accounts.c.name == account.name))).scalar()
+    values = {"time_zone": account.time_zone, "region": account.region}
+    if found is not None:
+        await conn.execute(update(accounts).where(accounts.c.id == found).values(**values))
+        return int(found)
+    row = insert(accounts).values(name=account.name, currency=account.currency, created_at=clock.now(), **values)
+    key = (await conn.execute(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+async def _note_trunk(conn: AsyncConnection, trunk: TrunkSettings) -> None:
+    """Channels and calls per second follow the settings; the pacing state of the row stays."""
+    values = {"channels": trunk.channels, "cps": trunk.cps}
+    known = (await conn.execute(select(trunks.c.name).where(trunks.c.name == trunk.name))).first()
+    if known is None:
+        await conn.execute(insert(trunks).values(name=trunk.name, **values))
+    else:
+        await conn.execute(update(trunks).where(trunks.c.name == trunk.name).values(**values))

@@ -1,0 +1,171 @@
+"""`campana campaign`: create, import, start, pause, stop, status."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from campaigns.campaigns import CampaignStatus
+from campaigns.lists import ImportSummary, import_list
+from campana.application import App, open_app
+from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.definition import load_definition
+from campana.enrolment import enrol, required_variables
+
+app = typer.Typer(no_args_is_help=True, help="Campaigns: create, import contacts, start, pause, stop, status.")
+
+Code = Annotated[str, typer.Argument(help="The campaign's code.")]
+
+
+@app.command("create", epilog="Example: campana campaign create examples/demo/campaign.yaml")
+def create(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Campaign file; docs/reference/campaign-file.md explains it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a campaign file with its script and tariff, and store it as a draft."""
+    settings = settings_of(context)
+    definition = load_definition(file)
+
+    async def work() -> int:
+        async with open_app(settings) as opened:
+            return await enrol(opened, definition)
+
+    campaign_id = run(work())
+    if as_json:
+        print_json({"campaign_id": campaign_id, "code": definition.code, "state": "draft"})
+    else:
+        console.print(
+            f"campaign {definition.code} is a draft; next: campana campaign import {definition.code} LIST.csv"
+        )
+
+
+@app.command("import", epilog="Example: campana campaign import SPRING customers.csv")
+def import_contacts(
+    context: typer.Context,
+    code: Code,
+    file: Annotated[Path, typer.Argument(help="CSV file with one contact a row.")],
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the file, such as cp1258; UTF-8 unless told.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Column separator; found out unless told.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a contact list; every row gets a result, and a bad row never stops the rest."""
+    settings = settings_of(context)
+
+    async def work() -> ImportSummary:
+        async with open_app(settings) as opened:
+            campaign_id = await opened.campaigns.find(code)
+            return await import_with_progress(opened, campaign_id, file, encoding=encoding, delimiter=delimiter)
+
+    summary = run(work())
+    if as_json:
+        print_json(asdict(summary))
+        return
+    shown = ", ".join(f"{count} {status.value}" for status, count in summary.counts.items() if count)
+    console.print(f"{summary.rows} rows: {shown}", highlight=False)
+    if summary.missing_columns:
+        console.print(f"the script needs columns that the list has not: {', '.join(summary.missing_columns)}")
+    console.print(f"result of every row: {summary.result_path}", highlight=False, soft_wrap=True)
+
+
+async def import_with_progress(
+    opened: App, campaign_id: int, file: Path, *, encoding: str | None = None, delimiter: str | None = None
+) -> ImportSummary:
+    """Import with a bar on standard error; the result file goes to the data folder."""
+    folder = opened.settings.lists_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=stderr, transient=True) as bars:
+        bar = bars.add_task("rows", total=None)
+        return await import_list(
+            opened.database,
+            campaign_id,
+            file,
+            encoding=encoding,
+            delimiter=delimiter,
+            required_variables=await required_variables(opened, campaign_id),
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            clock=opened.clock,
+            result_path=folder / f"{file.stem}.{campaign_id}.result.csv",
+        )
+
+
+@app.command("pause", epilog="Example: campana campaign pause SPRING")
+def pause(context: typer.Context, code: Code) -> None:
+    """Place no further call; calls that are on go on to their end."""
+    settings = settings_of(context)
+
+    async def work() -> str:
+        async with open_app(settings) as opened:
+            return (await opened.campaigns.pause(await opened.campaigns.find(code))).value
+
+    console.print(f"campaign {code} is {run(work())}; resume with: campana campaign start {code}")
+
+
+@app.command("stop", epilog="Example: campana campaign stop SPRING --yes")
+def stop(
+    context: typer.Context,
+    code: Code,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """End the campaign for good; contacts not called yet are cancelled, and the report is mailed."""
+    if not yes:
+        typer.confirm(f"Stop campaign {code} for good?", abort=True)
+    settings = settings_of(context)
+
+    async def work() -> str:
+        async with open_app(settings) as opened:
+            return (await opened.campaigns.stop(await opened.campaigns.find(code))).value
+
+    console.print(f"campaign {code} is {run(work())}")
+
+
+@app.command("status", epilog="Example: campana campaign status SPRING --json")
+def status(
+    context: typer.Context,
+    code: Annotated[str | None, typer.Argument(help="The campaign's code; none shows all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how one campaign or all of them stand."""
+    settings = settings_of(context)
+
+    async def work() -> list[CampaignStatus]:
+        async with open_app(settings) as opened:
+            ids = [await opened.campaigns.find(code)] if code else await opened.campaigns.all_ids()
+            return [await opened.campaigns.status(campaign_id) for campaign_id in ids]
+
+    found = run(work())
+    if as_json:
+        print_json([asdict(each) | {"contacts_left": each.contacts_left} for each in found])
+    elif not found:
+        console.print("no campaign yet; create one with: campana campaign create FILE.yaml")
+    else:
+        console.print(_status_table(found))
+
+
+def _status_table(found: list[CampaignStatus]) -> Table:
+    table = Table()
+    for heading in ("code", "name", "state", "contacts", "left", "attempts", "live", "started (UTC)"):
+        table.add_column(heading)
+    for each in found:
+        state = each.state.value
+        if each.waiting:
+            state = f"waiting until {each.opens_at:%Y-%m-%d %H:%M} UTC" if each.opens_at else "waiting"
+        table.add_row(
+            each.code,
+            each.name,
+            state,
+            str(sum(each.contacts.values())),
+            str(each.contacts_left),
+            str(each.attempts),
+            str(each.live_calls),
+            f"{each.started_at:%Y-%m-%d %H:%M}" if each.started_at else "",
+        )
+    return table

@@ -1,0 +1,161 @@
+"""From a campaign file to rows: script, tariff and bot are checked first, then all of it is stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.tariff import Tariff, load_tariff
+from bot.script.language import Script
+from bot.script.loader import load_script
+from campaigns.campaigns import NewCampaign
+from campaigns.codes import DEFAULTS, CodeTable
+from campaigns.retries import parse_rules
+from campana.application import App
+from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
+from models.catalogue import Kind
+from storage.tables import bots, campaigns, tariffs
+
+
+async def enrol(app: App, definition: CampaignDefinition) -> int:
+    """Store the campaign as a draft; its id.
+
+    Raises `DefinitionError`, or the script's and the tariff's own errors, before anything is stored.
+    """
+    _require_trunk(app, definition)
+    zone = definition.time_zone or app.settings.account.time_zone
+    script = load_script(_readable(definition.script, "script"))
+    tariff = load_tariff(_readable(definition.tariff, "tariff"), zone=ZoneInfo(zone))
+    if tariff.currency != app.settings.account.currency:
+        raise DefinitionError(
+            f"{definition.tariff}: currency: {tariff.currency}, but the account keeps its books in "
+            f"{app.settings.account.currency}; change one of them"
+        )
+    voice = definition.bot.voice or app.settings.models.speaking
+    codes = {**_declared(script), **definition.codes}
+    rules = [_rule(rule) for rule in definition.call_backs]
+    # What is wrong with these must be told now, not when rows are stored already or at the first call.
+    CodeTable.from_json(codes)
+    parse_rules(rules)
+    app.models.catalogue.of_kind(voice, Kind.TTS)
+    async with app.database.write() as conn:
+        bot_id = await _store_bot(conn, app, definition, voice)
+        tariff_id = await _store_tariff(conn, app, tariff)
+    new = _new_campaign(app, definition, zone)
+    return await app.campaigns.create(replace(new, bot_id=bot_id, tariff_id=tariff_id, codes=codes, retry_rules=rules))
+
+
+def _require_trunk(app: App, definition: CampaignDefinition) -> None:
+    known = [trunk.name for trunk in app.settings.trunks]
+    if definition.trunk not in known:
+        names = ", ".join(known) or "none yet"
+        raise DefinitionError(
+            f"trunk: there is no trunk {definition.trunk!r} in the settings (known: {names}); "
+            "add a [[trunks]] table, see docs/reference/settings.md"
+        )
+
+
+def _readable(path: Path, field: str) -> Path:
+    if not path.is_file():
+        raise DefinitionError(f"{field}: {path}: no such file; the path is taken from the campaign file's folder")
+    return path
+
+
+async def _store_bot(conn: AsyncConnection, app: App, definition: CampaignDefinition, voice: str) -> int:
+    """A bot is versioned: each campaign pins the script as it was when the campaign was made."""
+    bot = definition.bot
+    same = (bots.c.account_id == app.account_id) & (bots.c.name == bot.name)
+    latest = (await conn.execute(select(func.max(bots.c.version)).where(same))).scalar()
+    row = insert(bots).values(
+        account_id=app.account_id,
+        name=bot.name,
+        version=(latest or 0) + 1,
+        language=bot.language,
+        voice=voice,
+        speed=bot.speed,
+        script=definition.script.read_text(encoding="utf-8"),
+        created_at=app.clock.now(),
+    )
+    key = (await conn.execute(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+async def _store_tariff(conn: AsyncConnection, app: App, tariff: Tariff) -> int:
+    row = insert(tariffs).values(
+        account_id=app.account_id,
+        name=tariff.name,
+        currency=tariff.currency,
+        definition=tariff.snapshot(),
+        valid_from=tariff.valid_from,
+    )
+    key = (await conn.execute(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCampaign:
+    """The campaign's own fields; bot, tariff, codes and rules are put in when they are checked and stored."""
+    return NewCampaign(
+        account_id=app.account_id,
+        code=definition.code,
+        name=definition.name,
+        bot_id=0,
+        tariff_id=0,
+        trunk=definition.trunk,
+        region=definition.region or app.settings.account.region,
+        time_zone=zone,
+        caller_id=definition.caller_id,
+        script_type=definition.script_type,
+        is_test=definition.rehearsal,
+        start_at=_midnight(definition.start, zone),
+        end_at=_midnight(definition.end, zone, days=1),
+        windows=[[f"{w.opens:%H:%M}", f"{w.closes:%H:%M}"] for w in definition.windows],
+        weekdays=definition.iso_weekdays,
+        concurrency=definition.concurrency,
+        max_call_s=definition.max_call_s,
+        ring_timeout_s=definition.ring_timeout_s,
+        max_attempts=definition.max_attempts,
+        report_emails=list(definition.report_emails),
+    )
+
+
+def _declared(script: Script) -> dict[str, dict[str, str]]:
+    """The script's own action codes as the campaign keeps them."""
+    return {
+        code.code: {"generic_result": code.generic_result, "class": code.code_class, "family": code.family}
+        for code in script.codes
+        if code.code not in DEFAULTS
+    }
+
+
+def _rule(rule: CallBackRule) -> dict[str, object]:
+    return {
+        "on": list(rule.when),
+        "times": rule.times,
+        "after_min": str(rule.after_min),
+        "multiply": str(rule.multiply),
+    }
+
+
+def _midnight(day: date | None, zone: str, *, days: int = 0) -> datetime | None:
+    """Local midnight at the start of a day (`days` later), in UTC."""
+    if day is None:
+        return None
+    return datetime.combine(day + timedelta(days=days), time.min, ZoneInfo(zone)).astimezone(UTC)
+
+
+async def required_variables(app: App, campaign_id: int) -> tuple[str, ...]:
+    """The columns that a contact list must have for the campaign's script."""
+    async with app.database.read() as conn:
+        statement = (
+            select(bots.c.name, bots.c.script)
+            .join(campaigns, campaigns.c.bot_id == bots.c.id)
+            .where(campaigns.c.id == campaign_id)
+        )
+        name, text = (await conn.execute(statement)).one()
+    return load_script(text, name).required_variables
