@@ -79,8 +79,10 @@ class UserAgentServer:
         leg = self._find(request)
         if request.method == "CANCEL":
             self._cancel(request, source, now)
-        elif leg is not None:
+        elif leg is not None and request.method in ("INVITE", "ACK"):
             leg.receive_request(request, source, now)
+        elif leg is not None:
+            self._answer(request, leg.reply(request, source), source, now)
         elif request.method == "INVITE" and parameter(request.headers["to"], "tag") is None:
             self._invite(request, source)
         elif request.method != "ACK":
@@ -126,6 +128,9 @@ class UserAgentServer:
         leg = self._by_branch.get(request.branch)
         tag = leg.tag if leg else secrets.token_hex(6)
         response = respond(request, status, source, tag=tag, fields=[("allow", ALLOW), ("accept", "application/sdp")])
+        self._answer(request, response, source, now)
+
+    def _answer(self, request: Request, response: Response, source: Address, now: float) -> None:
         kept = _Remembered(response.encode(), reply_address(request, source), now + GIVE_UP_S)
         self._remembered[_key(request)] = kept
         self._send(kept.datagram, kept.target)

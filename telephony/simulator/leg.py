@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -233,16 +234,26 @@ class Leg:
             self._move(LegState.ENDED)
 
     def receive_request(self, request: Request, source: Address, now: float) -> None:
-        """Take a request that belongs to this leg: a repeated INVITE, or one of its dialog."""
-        match request.method:
-            case "INVITE" if request.branch == self.invite.branch:
-                self._repeat()
-            case "INVITE":
-                self._renegotiate(request, source, now)
-            case "ACK":
-                self._acknowledged(request, now)
-            case _:
-                self._send(self._in_dialog(request, source, now).encode(), reply_address(request, source))
+        """Take an INVITE or an ACK of this leg; INVITEs are repetitions, or change the dialog."""
+        if request.method == "ACK":
+            self._acknowledged(request, now)
+        elif request.branch == self.invite.branch:
+            self._repeat()
+        else:
+            self._renegotiate(request, source, now)
+
+    def reply(self, request: Request, source: Address) -> Response:
+        """The answer to any other request of the dialog, which is to be remembered for its repetitions."""
+        number, method = request.cseq
+        if number <= self._remote_cseq and method != "OPTIONS":
+            return respond(request, 500, source, tag=self.tag)
+        self._remote_cseq = max(number, self._remote_cseq)
+        if method == "BYE":
+            self._bye_received()
+            return respond(request, 200, source, tag=self.tag)
+        if method in ("OPTIONS", "INFO"):
+            return respond(request, 200, source, tag=self.tag, fields=[("allow", ALLOW)])
+        return respond(request, 405, source, tag=self.tag, fields=[("allow", ALLOW)])
 
     def receive_cancel(self, now: float) -> None:
         """The caller gives up before the answer: 487 for the INVITE; too late after a final response."""
@@ -332,18 +343,6 @@ class Leg:
             return
         self._final(200, now, [("content-type", "application/sdp")], description)
 
-    def _in_dialog(self, request: Request, source: Address, now: float) -> Response:
-        number, method = request.cseq
-        if number <= self._remote_cseq and method != "OPTIONS":
-            return respond(request, 500, source, tag=self.tag)
-        self._remote_cseq = max(number, self._remote_cseq)
-        if method == "BYE":
-            self._bye_received()
-            return respond(request, 200, source, tag=self.tag)
-        if method in ("OPTIONS", "INFO"):
-            return respond(request, 200, source, tag=self.tag, fields=[("allow", ALLOW)])
-        return respond(request, 405, source, tag=self.tag, fields=[("allow", ALLOW)])
-
     def _bye_received(self) -> None:
         self.ended_by = self.ended_by or EndedBy.CALLER
         self._pending = None
@@ -366,7 +365,8 @@ class Leg:
 
     def _remote_target(self) -> str:
         contact = (self._reinvite or self.invite).headers.get("contact") or self.invite.headers.get("contact")
-        return address_uri(contact or self.invite.headers["from"])
+        uri = address_uri(contact) if contact else ""
+        return uri if re.fullmatch(r"sips?:\S+", uri) else f"sip:{self._source[0]}:{self._source[1]}"
 
     def _next_hop(self) -> Address:
         routes = self.invite.headers.all("record-route")

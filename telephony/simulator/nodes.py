@@ -41,8 +41,10 @@ class Reader:
                 node for node in yaml.compose_all(self.path.read_text(encoding="utf-8-sig"), yaml.SafeLoader) if node
             ]
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
             what = str(getattr(error, "problem", None) or error).replace("\n", " ")
+            # a key without its colon is noticed only where the next thing begins
+            late = "could not find expected ':'" in what
+            mark = getattr(error, "context_mark" if late else "problem_mark", None)
             self.problem(
                 mark.line + 1 if mark else 1, f"no valid YAML ({what})", "correct the indentation or the quotes"
             )

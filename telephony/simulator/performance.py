@@ -170,7 +170,8 @@ class Performance:
             yield from self._pause(act.after_ms)
         else:
             yield from self._until_bot_spoke_for(act.after_bot_ms, act.max_ms)
-        yield GOODBYE
+        while True:  # the BYE may have to wait for the caller's ACK
+            yield GOODBYE
 
     def _repeat(self, act: Repeat) -> Iterator[Frame]:
         for _ in range(act.times) if act.times else count():

@@ -255,7 +255,7 @@ def address_uri(value: str) -> str:
     """The URI inside a From, To, Contact, Route or Record-Route value."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", value)
     found = re.search(r"<([^>]*)>", bare)
-    return found[1] if found else bare.partition(";")[0].strip()
+    return (found[1] if found else bare.partition(";")[0]).strip()
 
 
 @dataclass(frozen=True)
