@@ -18,3 +18,17 @@ class InvalidTrunk(TelephonyError):
 
 class InvalidNumber(TelephonyError):
     """A telephone number is not in E.164 form."""
+
+
+class InvalidHeader(TelephonyError):
+    """A SIP header that may not be sent."""
+
+
+class SipStackError(TelephonyError):
+    """The SIP stack of this process cannot start, or has died."""
+
+
+class RegistrationFailed(TelephonyError):
+    """The trunk refused our registration, or did not answer it."""
+
+    retryable = True
