@@ -57,6 +57,7 @@ class Row:
     detail: str = ""
     #: Reserved columns that were filled in, under the names of the contacts table; and `schedule_at`.
     fields: Mapping[str, Any] = field(default_factory=dict)
+    #: What the script may say: the other columns, and the reserved ones as written, the phone in E.164.
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def turned(self, status: RowStatus, detail: str) -> Row:
@@ -87,9 +88,11 @@ def _numbered(row: Row, phone: str, values: Mapping[str, str], rules: RowRules) 
         fields = _fields(values, rules)
     except ValueError as error:
         return replace(row, number=found.e164, status=RowStatus.INVALID, detail=str(error))
-    missing = sorted(rules.required_variables - set(row.variables) - set(values))
     detail = f"repaired: {', '.join(found.repaired)}" if found.repaired else ""
-    row = replace(row, number=found.e164, fields=fields, detail=detail)
+    # A script may say {name} or {phone}: what stands in a reserved column is a variable too.
+    variables = {**values, "phone": found.e164, **row.variables}
+    row = replace(row, number=found.e164, fields=fields, variables=variables, detail=detail)
+    missing = sorted(rules.required_variables - set(variables))
     return row.turned(RowStatus.MISSING_VARIABLE, ", ".join(missing)) if missing else row
 
 

@@ -1,0 +1,124 @@
+"""Laws of billing that hold for any talk time, tariff and order of calls."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.blocks import Increment, billable_seconds, blocks, whole_seconds
+from billing.currency import EXPONENTS, round_money
+from billing.ledger import charge_rows
+from billing.rating import rate, tier_price
+from billing.tariff import Tier, parse_tariff
+
+TALK_MS = st.integers(0, 7_200_000)
+INCREMENTS = st.builds(Increment, st.integers(1, 120), st.integers(1, 120))
+BLOCK_S = st.integers(1, 120)
+CURRENCIES = st.sampled_from(["VND", "USD"])
+
+
+def decimals(places: int) -> st.SearchStrategy[str]:
+    return st.decimals(min_value=0, max_value=10_000, places=places).map(lambda d: format(d, "f"))
+
+
+@st.composite
+def tariffs(draw: st.DrawFn) -> dict[str, Any]:
+    starts = sorted({0, *draw(st.lists(st.integers(1, 500), max_size=3))})
+    return {
+        "currency": draw(CURRENCIES),
+        "valid_from": "2026-01-01",
+        "vat_pct": draw(st.sampled_from(["0", "8", "10", "7.5"])),
+        "block_s": draw(BLOCK_S),
+        "min_blocks_on_answer": draw(st.integers(0, 3)),
+        "block_price": [{"from_blocks": start, "price": draw(decimals(4))} for start in starts],
+        "per_call_fee": draw(decimals(2)),
+        "per_message_fee": draw(decimals(3)),
+        "free_s": draw(st.integers(0, 30)),
+        "charge_short_calls": draw(st.booleans()),
+        "charge_voicemail": draw(st.booleans()),
+        "telecom": {"increment": str(draw(INCREMENTS)), "price_per_min": draw(decimals(4))},
+    }
+
+
+@given(TALK_MS, INCREMENTS, st.integers(0, 60))
+def test_billable_seconds_cover_the_talk_by_less_than_one_increment(
+    talk_ms: int, increment: Increment, free_s: int
+) -> None:
+    seconds, talked = billable_seconds(talk_ms, increment, free_s=free_s), whole_seconds(talk_ms)
+    if talked <= free_s:
+        assert seconds == 0
+    else:
+        assert talked <= seconds < max(increment.initial_s + 1, talked + increment.increment_s)
+        assert (seconds - increment.initial_s) % increment.increment_s == 0
+
+
+@given(TALK_MS, st.integers(0, 10_000), INCREMENTS, BLOCK_S)
+def test_longer_talk_never_costs_less(talk_ms: int, more_ms: int, increment: Increment, block_s: int) -> None:
+    longer = talk_ms + more_ms
+    assert billable_seconds(longer, increment) >= billable_seconds(talk_ms, increment)
+    assert blocks(longer, block_s) >= blocks(talk_ms, block_s)
+
+
+@given(TALK_MS, BLOCK_S, st.integers(0, 5))
+def test_blocks_are_the_fewest_that_hold_the_talk(talk_ms: int, block_s: int, least: int) -> None:
+    used = blocks(talk_ms, block_s, min_blocks_on_answer=least)
+    assert used >= least
+    assert used * block_s * 1000 >= talk_ms
+    assert used == least or (used - 1) * block_s * 1000 < talk_ms
+
+
+@given(st.lists(st.integers(0, 40), max_size=12), st.lists(st.integers(1, 60), max_size=3), st.integers(0, 50))
+def test_tiers_cost_the_same_however_the_blocks_are_split_into_calls(
+    calls: list[int], borders: list[int], before: int
+) -> None:
+    starts = sorted({0, *borders})
+    tiers = [Tier(from_blocks=start, price=Decimal(100 - place)) for place, start in enumerate(starts)]
+    apart, used = Decimal(0), before
+    for call in calls:
+        apart += tier_price(tiers, used, call)
+        used += call
+    assert apart == tier_price(tiers, before, sum(calls))
+
+
+@given(
+    tariffs(),
+    st.none() | TALK_MS,
+    st.integers(0, 100),
+    st.sampled_from(["HUP", "SC", "VM", "NA", "CU", "ER", "XC", "DNC", "PTP"]),
+    st.integers(0, 600),
+)
+def test_a_bill_is_whole_balanced_and_repeatable(
+    tariff: dict[str, Any], talk_ms: int | None, messages: int, code: str, month_blocks: int
+) -> None:
+    snapshot = parse_tariff(tariff).snapshot()
+    facts: dict[str, Any] = {
+        "talk_ms": talk_ms,
+        "number": "+84901234567",
+        "messages": messages,
+        "family_code": code,
+        "month_blocks": month_blocks,
+    }
+    rated = rate(snapshot, **facts)
+    assert rated == rate(json.loads(json.dumps(snapshot)), **facts)
+    for amount in (rated.bot, rated.telecom, rated.fees, rated.vat):
+        assert amount >= 0
+        assert -int(amount.as_tuple().exponent) == EXPONENTS[rated.currency]
+    net = rated.bot + rated.telecom + rated.fees
+    assert rated.vat == round_money(net * Decimal(tariff["vat_pct"]) / 100, rated.currency)
+    assert rated.billed or rated.total == rated.blocks == rated.billable_s == 0
+    assert talk_ms is not None or not rated.billed
+    rows = charge_rows(rated, account_id=1, attempt_id="a", now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert bool(rows) is rated.billed
+    assert sum((row["amount"] for row in rows), Decimal(0)) == 0
+    assert len({row["book"] for row in rows}) == len(rows)
+
+
+@given(tariffs())
+def test_a_tariff_survives_its_snapshot(tariff: dict[str, Any]) -> None:
+    parsed = parse_tariff(tariff)
+    assert parse_tariff(json.loads(json.dumps(parsed.snapshot()))) == parsed

@@ -1,0 +1,52 @@
+"""Currencies: exponents, rounding, writing amounts out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from billing.currency import EXPONENTS, exponent, format_money, round_money
+from billing.errors import BillingError, CurrencyError
+
+
+def test_the_exponents_of_iso_4217() -> None:
+    assert (exponent("VND"), exponent("USD"), exponent("JPY")) == (0, 2, 0)
+    assert set(EXPONENTS.values()) <= {0, 2}
+
+
+def test_an_unknown_currency_names_the_known_ones() -> None:
+    with pytest.raises(CurrencyError, match=r"unknown currency 'XXX'; known are AUD.*VND") as caught:
+        exponent("XXX")
+    assert isinstance(caught.value, BillingError)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "rounded"),
+    [
+        ("0.5", "VND", "1"),
+        ("1.5", "VND", "2"),
+        ("2.5", "VND", "3"),
+        ("-2.5", "VND", "-3"),
+        ("0.49999", "VND", "0"),
+        ("0.005", "USD", "0.01"),
+        ("0.0049", "USD", "0.00"),
+        ("12", "USD", "12.00"),
+    ],
+)
+def test_a_half_rounds_away_from_nought(amount: str, currency: str, rounded: str) -> None:
+    assert str(round_money(Decimal(amount), currency)) == rounded
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("1234000", "VND", "1,234,000 VND"),
+        ("0", "VND", "0 VND"),
+        ("-1234.5", "USD", "-1,234.50 USD"),
+        ("-0.001", "USD", "0.00 USD"),
+        ("999.999", "EUR", "1,000.00 EUR"),
+    ],
+)
+def test_amounts_are_written_with_thousands_apart(amount: str, currency: str, text: str) -> None:
+    assert format_money(Decimal(amount), currency) == text
