@@ -172,13 +172,18 @@ class CodeTable:
         row = DEFAULTS[name]
         return ActionCode(self.overrides.get(name, name), row.generic_result, row.family)
 
-    def script(self, code: str) -> ActionCode:
-        """The row of a code that the script set; an undeclared one is a completed success of its own family."""
+    def script(self, code: str) -> ActionCode | None:
+        """The row of a code that the script set; an undeclared one is a completed success of its own family.
+
+        None for a code that no script may set.
+        """
         if code in self.custom:
             return self.custom[code]
         shown = {self.overrides.get(name, name): name for name in DEFAULTS}
-        if code in shown or code in DEFAULTS:
-            return self.default(shown.get(code, code))
+        name = shown.get(code, code)
+        if name in DEFAULTS:
+            # A call that took place cannot have been cancelled, whatever a script says.
+            return None if DEFAULTS[name].code_class is CodeClass.NOT_COUNTED else self.default(name)
         return ActionCode(code[:CODE_LENGTH], GenericResult.COMPLETED, code[:CODE_LENGTH])
 
 
