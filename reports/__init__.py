@@ -1,1 +1,1 @@
-"""Figures, charts, exports and the mailed report. Reads; never changes a campaign."""
+"""Figures, charts, exports, mails and the audit: everything that is read from the database and shown."""
