@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campana.errors import SettingsError
+from telephony.trunk import NumberFormat
 
 DEFAULT_FILE = Path("campana.toml")
 
@@ -51,13 +52,20 @@ class TrunkSettings(_Section):
     user: str = Field("campana", description="User part of our address, and the digest user name.")
     password: SecretStr | None = Field(None, description="Digest password, if the peer asks for one.")
     register_account: bool = Field(False, description="Whether to REGISTER before dialling.")
-    number_format: Literal["default", "e164", "plain", "national"] = Field(
-        "default", description="How the trunk wants numbers: +84…, 84… (plain), 0… (national)."
+    number_format: NumberFormat = Field(
+        NumberFormat.DEFAULT, description="How the trunk wants numbers: e164 +84…, plain 84…, national 0…, default."
     )
     caller_id: str | None = Field(None, description="Number shown to customers when the campaign names none.")
     channels: int = Field(10, ge=1, description="Calls at once.")
     cps: float = Field(5.0, gt=0, le=200, description="New calls per second.")
-    listen_host: str = Field("0.0.0.0", description="Local address for SIP and RTP.")  # noqa: S104 - a trunk faces out
+
+
+class SipSection(_Section):
+    """The SIP stack of this process, shared by all trunks."""
+
+    bind: str | None = Field(None, description="Local address to call from; none finds one.")
+    listen_port: int = Field(0, ge=0, le=65535, description="Local SIP port; 0 takes a free one.")
+    rtp_ports: tuple[int, int] = Field((16384, 32767), description="First and last port of the audio.")
 
 
 class SmtpSettings(_Section):
@@ -107,6 +115,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     web: WebSettings = WebSettings()
     node: NodeSettings = Field(default_factory=NodeSettings)
+    sip: SipSection = SipSection()
     trunks: tuple[TrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
 
     @classmethod

@@ -9,6 +9,7 @@ from campana.settings import (
     ModelSettings,
     NodeSettings,
     Settings,
+    SipSection,
     SmtpSettings,
     TrunkSettings,
     WebSettings,
@@ -103,7 +104,7 @@ def test_secrets_are_hidden_when_shown() -> None:
 
 @pytest.mark.parametrize(
     "section",
-    [Settings, AccountSettings, ModelSettings, TrunkSettings, SmtpSettings, WebSettings, NodeSettings],
+    [Settings, AccountSettings, ModelSettings, TrunkSettings, SipSection, SmtpSettings, WebSettings, NodeSettings],
     ids=lambda section: section.__name__,
 )
 def test_every_setting_stands_in_the_docs(section: type) -> None:
