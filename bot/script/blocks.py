@@ -28,6 +28,8 @@ from bot.script.nodes import Node, Reader, key_line, line_of, optional, suggesti
 _STEP_NAME = re.compile(r"(?!_)[\w-]+")
 _KEY = re.compile(r"[0-9*#]")
 _LONGEST_SILENCE_MS = 60_000
+#: Built-in intents that have samples; an opt-out is found by rules.
+LIKENESSES = tuple(name for name in BuiltIn if name is not BuiltIn.OPT_OUT)
 
 
 @dataclass
@@ -172,10 +174,10 @@ def read_intent(reader: Reader, name: str, node: Node, entries: dict[str, Node])
         name=name,
         samples=() if samples is None else reader.texts(samples, f"samples of `{name}`"),
         keywords=() if keywords is None else reader.texts(keywords, f"keywords of `{name}`"),
-        like=None if like is None else BuiltIn(reader.choice(like, f"like of `{name}`", set(BuiltIn), "hello")),
+        like=None if like is None else BuiltIn(reader.choice(like, f"like of `{name}`", LIKENESSES, "hello")),
     )
     if not (declared.samples or declared.keywords or like is not None):
-        remedy = f"Add `samples:` with sentences as customers say them, or `like:` ({', '.join(BuiltIn)})"
+        remedy = f"Add `samples:` with sentences as customers say them, or `like:` ({', '.join(LIKENESSES)})"
         reader.wrong(node, f"intent `{name}` has no samples", remedy)
     return declared
 

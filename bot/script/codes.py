@@ -22,8 +22,8 @@ CLASSES = ("success", "unsuccessful", "error", "not_counted")
 SYSTEM_CODES = frozenset(
     {"HUP", "BHU", "BS", "NA", "CU", "CG", "RJ", "OS", "IN", "SC", "VM", "SL", "TR", "ANP", "AHU", "TO", "ER", "XC"}
 )
-_FAMILY_CLASS = {"BS": "unsuccessful", "NA": "unsuccessful", "CU": "error"}
-_CLASS_FAMILY = {"unsuccessful": "NA", "error": "CU"}
+_FAMILY_CLASS = {"BS": "unsuccessful", "NA": "unsuccessful", "CU": "error", "XC": "not_counted"}
+_CLASS_FAMILY = {"unsuccessful": "NA", "error": "CU", "not_counted": "XC"}
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _BUILT_IN = {
     "CB": CodeDeclaration("CB", "Asked to be called back", "success", "ToContinue", "CB"),
@@ -65,14 +65,14 @@ def _read_code(reader: Reader, code: str, node: Node) -> CodeDeclaration:
 
 
 def _class_and_family(reader: Reader, code: str, entries: dict[str, Node]) -> tuple[str, str]:
-    """Class and family, which must agree: unsuccessful is family BS or NA, error is family CU."""
+    """Class and family, which must agree: BS and NA are unsuccessful, CU is error, XC not counted, others success."""
     class_node, family_node = optional(entries, "class"), optional(entries, "family")
     code_class = None if class_node is None else reader.choice(class_node, f"class of `{code}`", CLASSES, "success")
     if family_node is None:
         chosen = code_class or "success"
         return chosen, _CLASS_FAMILY.get(chosen, code)
     family = reader.choice(family_node, f"family of `{code}`", {code, *_FAMILY_CLASS}, code)
-    implied = _FAMILY_CLASS.get(family, "not_counted" if code_class == "not_counted" else "success")
+    implied = _FAMILY_CLASS.get(family, "success")
     if code_class is not None and code_class != implied:
         reader.wrong(
             family_node,

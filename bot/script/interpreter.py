@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -13,7 +12,8 @@ from bot.errors import MissingVariables
 from bot.outcome import OptOut
 from bot.script.hearing import model_of
 from bot.script.language import AskBack, AskOut, Block, BuiltIn, End, Goto, Label, Listen, Say, Script, Silence
-from bot.script.rendering import CALL_BACK_AT, render, sentences
+from bot.script.rendering import CALL_BACK_AT, spoken
+from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Wait
 from bot.understanding.callback import asks_call_back
 from bot.understanding.entities import parse_call_back, spoken_call_back
 from bot.understanding.intents import Understood
@@ -36,49 +36,6 @@ __all__ = [
 REPEATS = 3
 #: A request to be called at another time is found by rule, not by likeness to samples.
 CALL_BACK_CONFIDENCE = 0.9
-
-
-@dataclass(frozen=True)
-class Line:
-    """One sentence to say."""
-
-    text: str
-    interruptible: bool = True
-
-
-@dataclass(frozen=True)
-class SetCode:
-    """The action code of the call from now on."""
-
-    code: str
-
-
-@dataclass(frozen=True)
-class CallBack:
-    """The customer wants a later call; `at` is aware, None when no time was named."""
-
-    at: datetime | None
-
-
-Effect = SetCode | OptOut | CallBack
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Listen; when nobody speaks for `silence_ms` after the last word, call `Interpreter.silent`."""
-
-    silence_ms: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What to do now: first the effects, then the lines, then wait, or hang up when `wait` is None."""
-
-    lines: tuple[Line, ...]
-    effects: tuple[Effect, ...]
-    step: str
-    understood: Understood | None
-    wait: Wait | None
 
 
 class Interpreter:
@@ -116,22 +73,20 @@ class Interpreter:
         """Answer what the customer said."""
         self._heard = text
         self._silences = 0
-        if is_opt_out(text):
-            return self._opt_out(text, Understood(BuiltIn.OPT_OUT, 1.0))
+        if is_opt_out(text) and not self._opted_out:
+            return self._hear_opt_out(text)
         if self.finished:
             return self._reply(None)
         block = self._block
-        if isinstance(block, AskBack):
-            return self._hear_time(text)
-        if not isinstance(block, Listen):
-            return self._run(None)
-        understood = self._understand(text, block)
-        return self._answer(understood, block)
+        if isinstance(block, AskBack) and self._call_back_time(text) is not None:
+            return self._run(Understood(BuiltIn.CALL_BACK.value, CALL_BACK_CONFIDENCE))
+        return self._answer(self._understand(text, block), block)
 
     def silent(self) -> Reply:
         """Go on after the customer has said nothing for as long as `Wait` told."""
         if self.finished:
             return self._reply(None)
+        self._heard = ""
         silence = self._silence
         if self._silences < len(silence.say):
             self._say(silence.say[self._silences])
@@ -140,12 +95,12 @@ class Interpreter:
         return self._enter(silence.goto, None)
 
     def key(self, digit: str) -> Reply:
-        """Answer a pressed key."""
-        self._heard = f"pressed {digit}"
+        """Answer a pressed key; one that the step does not offer counts as not understood, if it offers any."""
         self._silences = 0
         block = self._block
-        if self.finished or not isinstance(block, Listen):
+        if self.finished or not isinstance(block, Listen) or not block.keys:
             return self._reply(None)
+        self._heard = f"pressed {digit}"
         target = block.keys.get(digit)
         return self._miss(block, None) if target is None else self._enter(target.step, None)
 
@@ -158,27 +113,29 @@ class Interpreter:
         block = self._block
         return block.silence if isinstance(block, Listen) and block.silence is not None else self._script.silence
 
-    def _understand(self, text: str, block: Listen) -> Understood:
+    def _understand(self, text: str, block: Block) -> Understood:
         """The best of what this step and the whole script offer; the step's own intents come first."""
         if asks_call_back(text, self._script.language):
-            return Understood(BuiltIn.CALL_BACK, CALL_BACK_CONFIDENCE)
-        offered = [choice.intent for choice in block.choices]
+            return Understood(BuiltIn.CALL_BACK.value, CALL_BACK_CONFIDENCE)
+        offered = [choice.intent for choice in block.choices] if isinstance(block, Listen) else []
         offered += [question.intent for question in self._script.questions]
-        offered += [handled for handled in self._script.handlers if handled is not BuiltIn.OPT_OUT]
-        offered += [BuiltIn.REPEAT, BuiltIn.HELLO]
-        threshold = self._script.min_confidence if block.min_confidence is None else block.min_confidence
-        return self._model.classify(self._without_name(text), tuple(dict.fromkeys(offered)), threshold=threshold)
+        offered += [handled.value for handled in self._script.handlers]
+        offered += [BuiltIn.REPEAT.value, BuiltIn.HELLO.value]
+        threshold = block.min_confidence if isinstance(block, Listen) else None
+        return self._model.classify(
+            self._without_name(text),
+            tuple(dict.fromkeys(offered)),
+            threshold=self._script.min_confidence if threshold is None else threshold,
+        )
 
     def _without_name(self, text: str) -> str:
         """`text` with the contact's own name as "someone", as in the samples of `wrong_person`."""
         name = self._variables.get("name", "")
         return re.sub(rf"\b{re.escape(name)}\b", "someone", text, flags=re.IGNORECASE) if name else text
 
-    def _answer(self, understood: Understood, block: Listen) -> Reply:
+    def _answer(self, understood: Understood, block: Block) -> Reply:
         intent = understood.intent
-        if intent is None:
-            return self._miss(block, understood)
-        for choice in block.choices:
+        for choice in block.choices if isinstance(block, Listen) else ():
             if choice.intent == intent:
                 return self._enter(choice.step, understood)
         for question in self._script.questions:
@@ -186,9 +143,11 @@ class Interpreter:
                 return self._again(understood, block, question.repeat, question.answer)
         if intent in (BuiltIn.REPEAT, BuiltIn.HELLO):
             return self._again(understood, block, REPEATS, None)
+        if intent is None or (intent == BuiltIn.CALL_BACK and isinstance(block, AskBack)):
+            return self._miss(block, understood)
         return self._enter(self._script.handlers[BuiltIn(intent)].step, understood)
 
-    def _again(self, understood: Understood, block: Listen, limit: int, answer: str | None) -> Reply:
+    def _again(self, understood: Understood, block: Block, limit: int, answer: str | None) -> Reply:
         """Say an answer and the question of this step again, or repeat everything; within limits."""
         key = f"{understood.intent}" if answer is not None else f"{self._step.name}.repeat"
         if self._used[key] >= limit:
@@ -201,24 +160,29 @@ class Interpreter:
             self._lines.extend(self._question(block))
         return self._reply(understood)
 
-    def _question(self, block: Listen) -> tuple[Line, ...]:
+    def _question(self, block: Block) -> tuple[Line, ...]:
         """What is asked again after an answered question: `ask`, else the last sentence before listening."""
-        if block.ask is not None:
+        if isinstance(block, Listen) and block.ask is not None:
             return self._rendered(block.ask)
         return self._prompt[-1:]
 
-    def _miss(self, block: Listen, understood: Understood | None) -> Reply:
+    def _miss(self, block: Block, understood: Understood | None) -> Reply:
+        """Go on after something that fits nothing: the next reprompt or question, then what follows the last."""
+        if not isinstance(block, Listen):
+            return self._run(understood)
         if self._misses < len(block.reprompt):
             self._say(block.reprompt[self._misses])
             self._misses += 1
             return self._reply(understood)
         return self._enter(None if block.otherwise is None else block.otherwise.step, understood)
 
-    def _opt_out(self, text: str, understood: Understood) -> Reply:
-        if self._opted_out:
-            return self._reply(understood)
+    def _hear_opt_out(self, text: str) -> Reply:
         self._record_opt_out(text)
-        return self._enter(self._script.handlers[BuiltIn.OPT_OUT].step, understood)
+        block = self._block
+        own = [c.step for c in block.choices if c.intent == BuiltIn.OPT_OUT] if isinstance(block, Listen) else []
+        step = own[0] if own else self._script.handlers[BuiltIn.OPT_OUT].step
+        self.finished = False
+        return self._enter(step, Understood(BuiltIn.OPT_OUT.value, 1.0))
 
     def _record_opt_out(self, evidence: str) -> None:
         if not self._opted_out:
@@ -226,27 +190,13 @@ class Interpreter:
             self._set_code("DNC")
             self._effects.append(OptOut(evidence))
 
-    def _hear_time(self, text: str) -> Reply:
-        """The answer to a question of `call_back`."""
-        if self._call_back_time(text) is None and self._call_back_asks < len(self._asks):
-            return self._run(None)
-        self._close_call_back(text)
-        return self._run(None)
-
-    @property
-    def _asks(self) -> tuple[str, ...]:
-        block = self._block
-        return block.ask if isinstance(block, AskBack) else ()
-
     def _call_back_time(self, text: str) -> datetime | None:
         return parse_call_back(text, self._now, self._time_zone, self._script.language)
 
-    def _close_call_back(self, text: str) -> None:
-        at = self._call_back_time(text)
+    def _record_call_back(self, at: datetime | None) -> None:
         self._variables[CALL_BACK_AT] = spoken_call_back(at, self._now, self._script.language)
         self._set_code("CB")
         self._effects.append(CallBack(at))
-        self._place += 1
 
     def _enter(self, step: str | None, understood: Understood | None) -> Reply:
         """Go on with a step; without one, hang up."""
@@ -294,11 +244,15 @@ class Interpreter:
         return True
 
     def _perform_call_back(self, block: AskBack) -> bool:
-        if self._call_back_time(self._heard) is None and self._call_back_asks < len(block.ask):
+        """The wish is recorded at once, for the customer may hang up before naming a time."""
+        at = self._call_back_time(self._heard)
+        if at is not None or self._call_back_asks == 0:
+            self._record_call_back(at)
+        if at is None and self._call_back_asks < len(block.ask):
             self._say(block.ask[self._call_back_asks])
             self._call_back_asks += 1
             return False
-        self._close_call_back(self._heard)
+        self._place += 1
         return True
 
     def _set_code(self, code: str) -> None:
@@ -309,7 +263,7 @@ class Interpreter:
         self._lines.extend(self._rendered(text, interruptible=interruptible))
 
     def _rendered(self, text: str, *, interruptible: bool = True) -> tuple[Line, ...]:
-        return tuple(Line(sentence, interruptible) for sentence in sentences(render(text, self._variables)))
+        return tuple(Line(sentence, interruptible) for sentence in spoken(text, self._variables))
 
     def _reply(self, understood: Understood | None) -> Reply:
         reply = Reply(

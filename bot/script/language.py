@@ -18,7 +18,7 @@ class CodeDeclaration:
     """An action code of the script, mapped as VOCABULARY (Default action codes) demands.
 
     `code_class` is success, unsuccessful, error or not_counted; `generic_result` one of the results listed
-    there; `family` the code whose family this is (its own, or BS, NA, CU).
+    there; `family` the code whose family this is (its own, or BS, NA, CU, XC).
     """
 
     code: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot.script.check import texts
 from bot.script.interpreter import fill_variables
 from bot.script.language import Script
-from bot.script.rendering import RUNTIME_VARIABLES, placeholders, render, sentences
+from bot.script.rendering import RUNTIME_VARIABLES, placeholders, sentences, spoken
 
 
 def phrases(script: Script, variables: Mapping[str, str]) -> list[str]:
@@ -17,18 +17,19 @@ def phrases(script: Script, variables: Mapping[str, str]) -> list[str]:
     neighbours are not. Raises `MissingVariables`.
     """
     filled = fill_variables(script, variables)
-    return _unique(sentence for sentence in _source_sentences(script) for sentence in _filled(sentence, filled))
+    return _unique(
+        line
+        for sentence in _source_sentences(script)
+        if not RUNTIME_VARIABLES.intersection(placeholders(sentence))
+        for line in spoken(sentence, filled)
+    )
 
 
 def static_phrases(script: Script) -> list[str]:
     """The sentences without any variable: the same in every call."""
-    return _unique(render(sentence, {}) for sentence in _source_sentences(script) if not placeholders(sentence))
-
-
-def _filled(sentence: str, variables: Mapping[str, str]) -> tuple[str, ...]:
-    if RUNTIME_VARIABLES.intersection(placeholders(sentence)):
-        return ()
-    return sentences(render(sentence, variables))
+    return _unique(
+        line for sentence in _source_sentences(script) if not placeholders(sentence) for line in spoken(sentence, {})
+    )
 
 
 def _source_sentences(script: Script) -> Iterable[str]:

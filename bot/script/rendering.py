@@ -42,6 +42,16 @@ def render(text: str, variables: Mapping[str, str]) -> str:
     return clean(_PLACEHOLDER.sub(value, text))
 
 
+def spoken(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The sentences of `text` with their variables filled in, each a line that is synthesised and cached.
+
+    The text is cut before it is filled in: a value never makes or unmakes a sentence. A sentence without
+    any word, as an empty value may leave one, is left out. Raises KeyError for a variable without value.
+    """
+    rendered = (render(sentence, variables) for sentence in sentences(text))
+    return tuple(line for line in rendered if any(c.isalnum() for c in line))
+
+
 def clean(text: str) -> str:
     """One line of printable text: control characters and runs of white space become one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

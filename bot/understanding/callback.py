@@ -11,7 +11,8 @@ from bot.understanding.text import normalise
 
 _ENGLISH_REQUEST = re.compile(
     r"(?<!not )(?<!not to )(?<!never )(?<!i )(?<!will )"
-    r"\b(?:(?:call|ring|phone|try|reach|contact|telephone) (?:me|us|back|again|later)|(?:call|ring|phone) (?=on|at|in|after|next)"
+    r"\b(?:(?:call|ring|phone|try|reach|contact|telephone) (?:me|us|back|again|later)"
+    r"|(?:call|ring|phone) (?=on|at|in|after|next)"
     r"|give (?:me|us) (?:a|another) (?:call|ring|buzz)|(?:talk|speak|chat)(?: (?:to|with) (?:me|you))?)\b"
 )
 _ENGLISH_LATER = re.compile(r"\b(?:call|ring|phone|try|talk|speak)\b[^.?!]*\b(?:later|back|another|again|some other)\b")

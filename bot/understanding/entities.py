@@ -167,6 +167,8 @@ _DAYS_VI = ("thứ hai", "thứ ba", "thứ tư", "thứ năm", "thứ sáu", "t
 def _spoken_english(at: datetime, days: int) -> str:
     minutes = f":{at.minute:02d}" if at.minute else ""
     clock = f"{(at.hour - 1) % 12 + 1}{minutes} {'AM' if at.hour < 12 else 'PM'}"
+    if (at.hour, at.minute) == (12, 0):
+        clock = "noon"
     weekday = _DAYS_EN[at.weekday()]
     near = {0: "today", 1: "tomorrow"}.get(days, f"on {weekday}")
     return f"{near} at {clock}" if days < 7 else f"on {weekday}, {_MONTHS_EN[at.month - 1]} {at.day}, at {clock}"

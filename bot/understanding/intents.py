@@ -96,7 +96,7 @@ class IntentModel:
 
     def scores(self, text: str, among: Collection[str]) -> dict[str, float]:
         """The confidence of each intent that `text` has anything in common with."""
-        offered = frozenset(among)
+        offered = self._intents.keys() & set(among)
         particles: dict[str, float] = {}
         substance: dict[str, float] = {}
         for clause in clauses(normalise(text, self._lexicon), self._lexicon):
@@ -111,14 +111,14 @@ class IntentModel:
         _raise(particles, substance)
         return particles
 
-    def _whole_scores(self, clause: Sequence[str], rest: Sequence[str], offered: frozenset[str]) -> dict[str, float]:
+    def _whole_scores(self, clause: Sequence[str], rest: Sequence[str], offered: Collection[str]) -> dict[str, float]:
         """Scores of a clause with the particles it begins with: samples may begin with them too."""
         scores = self._clause_scores(clause, offered)
         if rest and any(self._intents[name].polarity for name in scores):
             scores = {name: score for name, score in scores.items() if not self._intents[name].polarity}
         return scores
 
-    def _particle_scores(self, lead: Sequence[str], offered: frozenset[str]) -> dict[str, float]:
+    def _particle_scores(self, lead: Sequence[str], offered: Collection[str]) -> dict[str, float]:
         """What a bare yes or no says; the first one counts."""
         for word in lead:
             polarity = "yes" if word in self._lexicon.yes else "no" if word in self._lexicon.no else None
@@ -126,7 +126,7 @@ class IntentModel:
                 return {name: _PARTICLE_CONFIDENCE for name in offered if self._intents[name].polarity == polarity}
         return {}
 
-    def _clause_scores(self, clause: Sequence[str], offered: frozenset[str]) -> dict[str, float]:
+    def _clause_scores(self, clause: Sequence[str], offered: Collection[str]) -> dict[str, float]:
         marked = mark_negation(clause, self._lexicon)
         negated = self._is_negated(marked)
         vector = self._vector(marked)

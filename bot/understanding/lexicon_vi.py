@@ -21,26 +21,10 @@ VIETNAMESE = Lexicon(
     no=frozenset(),
     fillers=frozenset({"à", "ạ", "ơi", "thì", "alô"}),
     stop_words=frozenset(
-        [
-            "tôi",
-            "em",
-            "anh",
-            "chị",
-            "mình",
-            "ạ",
-            "nhé",
-            "nha",
-            "thì",
-            "là",
-            "cho",
-            "với",
-            "của",
-            "được",
-            "rồi",
-            "cái",
-            "này",
-            "đó",
-        ]
+        {
+            *("tôi", "em", "anh", "chị", "mình", "ạ", "nhé", "nha", "thì", "là"),
+            *("cho", "với", "của", "được", "rồi", "cái"),
+        }
     ),
     samples={
         "yes": (

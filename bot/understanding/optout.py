@@ -62,13 +62,15 @@ _ENGLISH = _Wordings(
         rf"\b{_NOT} (?:\w+ ){{0,4}}?{_CALL}(?: {_WHOM})?(?: back)? {_EVER_AGAIN}\b"
         rf"|\b{_NOT} (?:\w+ ){{0,4}}?(?:be {_CALLED}|(?:get|receive|have|want|like) (?:\w+ ){{0,2}}calls?)"
         rf"(?: (?:from )?\w+)? {_EVER_AGAIN}\b"
-        rf"|\bnot (?:want|wish|like|need) (?:to (?:get|receive|have) )?(?:(?:any|your|these|more|of) )+(?:phone )?calls?\b"
+        r"|\bnot (?:want|wish|like|need) (?:to (?:get|receive|have) )?"
+        r"(?:(?:any|your|these|more|of) )+(?:phone )?calls?\b"
         rf"|\bnever (?:ever )?{_CALL}(?: {_WHOM})?\b(?! back)"
-        rf"|\b(?:stop|quit|cease) (?:with )?(?:all )?(?:these |the |your )?(?:phone )?(?:{_CALLING}|calls?)\b(?: {_WHOM})?"
-        r"(?:(?: right)? now\b)?"
+        rf"|\b(?:stop|quit|cease) (?:with )?(?:all )?(?:these |the |your )?(?:phone )?(?:{_CALLING}|calls?)\b"
+        rf"(?: {_WHOM})?(?:(?: right)? now\b)?"
     ),
     weak=re.compile(
-        rf"(?<!why )(?<!you )(?<!i )(?<!we )\bdo not (?:you )?(?:dare )?(?:ever )?(?:please )?{_CALL}\b(?: {_WHOM}| back)?"
+        r"(?<!why )(?<!you )(?<!i )(?<!we )\bdo not (?:you )?(?:dare )?(?:ever )?(?:please )?"
+        rf"{_CALL}\b(?: {_WHOM}| back)?"
         rf"|\b(?:not to|please not|must not|should not|may not) (?:ever )?{_CALL}\b(?: {_WHOM})?"
         rf"|\bnot (?:want|like|wish) (?:you |people |anyone )?to (?:be )?(?:{_CALL}|{_CALLED})\b(?: {_WHOM})?"
         rf"|\bnot want (?:your|the|this|these) calls?\b"
@@ -99,7 +101,8 @@ _VIETNAMESE = _Wordings(
         rf"\b(?:đừng|không được)(?: có)? {_ASK}(?: cho)?(?: tôi| em| anh| chị| mình)?\b|\bkhông muốn bị {_ASK}\b"
     ),
     limit=re.compile(
-        r"(?: \w+){0,3}? (?:bây giờ|lúc này|lúc đó|giờ này|giờ đó|hôm nay|bữa nay|(?:sáng|trưa|chiều|tối) nay|buổi \w+|vào|trước)\b"
+        r"(?: \w+){0,3}? (?:bây giờ|lúc này|lúc đó|giờ này|giờ đó|hôm nay|bữa nay|(?:sáng|trưa|chiều|tối) nay|"
+        r"buổi \w+|vào|trước)\b"
     ),
     invitation=re.compile(
         r"(?<!đừng )(?<!không )\bgọi (?:lại )?(?:cho \w+ )?(?:sau|vào|lúc|mai|ngày|chiều|sáng|tối|tuần)\b"

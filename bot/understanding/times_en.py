@@ -10,26 +10,8 @@ from bot.understanding.lexicon_en import ENGLISH
 from bot.understanding.text import normalise
 
 _UNITS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 ]
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
 _NUMBERS = {**{word: value for value, word in enumerate(_UNITS)}, **_TENS}
@@ -37,7 +19,8 @@ _TENS_AND_UNITS = re.compile(rf"\b({'|'.join(_TENS)})[ -]({'|'.join(_UNITS[1:10]
 _NUMBER_WORD = re.compile(rf"\b({'|'.join(_NUMBERS)})\b")
 
 _WEEKDAY = re.compile(
-    r"\b(?:(next|this|coming) )?(?:week )?(?:on )?(mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?\b(?: (next week))?"
+    r"\b(?:(next|this|coming) )?(?:week )?(?:on )?"
+    r"(mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?\b(?: (next week))?"
 )
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RELATIVE = re.compile(
@@ -58,7 +41,8 @@ _CLOCKS = (
     re.compile(rf"\b{_AT} (\d{{1,2}})()()\b(?! ?(?:%|days?|hours?|minutes?|weeks?|dollars))"),
 )
 _BARE = re.compile(
-    r"(?:^|\b(?:today|tomorrow|day|morning|afternoon|evening|tonight),? )(?:maybe |ok(?:ay)? )?(\d{1,2})()()\.?(?:$|\b(?= ))(?! ?(?:days?|hours?|minutes?|weeks?))"
+    r"(?:^|\b(?:today|tomorrow|day|morning|afternoon|evening|tonight),? )(?:maybe |okay )?"
+    r"(\d{1,2})()()\.?(?:$|\b(?= ))(?! ?(?:days?|hours?|minutes?|weeks?))"
 )
 _PARTS = (
     (re.compile(r"\bmorning\b"), DayPart.MORNING),
