@@ -76,7 +76,7 @@ class Leg:
             self._move(LegState.RINGING)
         elif event.event is Event.CALL_ESTABLISHED:
             self._move(LegState.ESTABLISHED)
-        elif event.event is Event.CALL_CLOSED:
+        elif event.event is Event.CALL_CLOSED and not self.closed.is_set():
             self._read_reason(event.text or "")
             self._move(LegState.CLOSED)
 
