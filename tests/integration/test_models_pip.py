@@ -11,7 +11,7 @@ import pytest
 from models import ModelStore, Phase, State
 from models.catalogue import PackageSource
 from models.errors import FetchFailed
-from models.fetch import Origins
+from models.origins import Origins
 from tests.support_models import Behaviour, Steps, a_catalogue, index_files, web_server, wheel_pair
 
 

@@ -12,7 +12,7 @@ import pytest
 from models import ModelStore, Phase, State
 from models.catalogue import Catalogue, PackageSource
 from models.errors import FetchFailed, FolderUnusable, NoSpace
-from models.fetch import DEFAULT_HUB, Origins
+from models.origins import DEFAULT_HUB, Origins
 from tests.support_models import (
     CONFIG,
     WEIGHTS,

@@ -11,7 +11,7 @@ from models import Catalogue, ModelCorrupt, ModelFile, ModelMissing, ModelStore,
 from models import verify as verify_module
 from models.catalogue import InstalledSource, Kind, Model
 from models.errors import UnknownModel
-from models.fetch import Origins
+from models.origins import Origins
 from tests.support_models import WEIGHTS, a_catalogue, fill, hub_source, sha256
 
 
