@@ -7,10 +7,13 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 
@@ -69,22 +72,30 @@ async def _serve(personas: tuple[Persona, ...], options: argparse.Namespace) -> 
             record_dir=options.record,
             log=log,
         )
-        async with network:
+        stop = asyncio.Event()
+        async with network, _stopping(stop):
             print(json.dumps({"listening": network.port}), flush=True)
-            await _told_to_stop()
+            await stop.wait()
 
 
-async def _told_to_stop() -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+@contextlib.asynccontextmanager
+async def _stopping(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Have `stop` set by SIGTERM, by SIGINT, and by the end of standard input where that is a pipe or a terminal."""
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     transport: asyncio.BaseTransport | None = None
-    # /dev/null and files never close as a pipe does: then only a signal ends the process
-    with contextlib.suppress(ValueError, OSError):
+    if _closes(sys.stdin):
         transport, _ = await loop.connect_read_pipe(lambda: _Closing(stop), sys.stdin)
-    await stop.wait()
+    yield
     if transport is not None:
         transport.close()
+
+
+def _closes(stream: TextIO) -> bool:
+    """Whether the stream can come to an end that means something: /dev/null and files are at theirs from the start."""
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
 
 
 class _Closing(asyncio.Protocol):
