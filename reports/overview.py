@@ -98,7 +98,7 @@ async def overview(
     return Overview(
         scope=scope,
         campaign=campaign,
-        currency=await _currency(conn, scope, campaign),
+        currency=await currency_of(conn, scope),
         time_zone=campaign.time_zone if campaign else await account_zone(conn),
         totals=await totals(conn, scope),
         codes=await code_counts(conn, scope),
@@ -116,16 +116,19 @@ async def account_zone(conn: AsyncConnection) -> str:
     return zone or "UTC"
 
 
-async def _currency(conn: AsyncConnection, scope: Scope, campaign: CampaignHead | None) -> str:
+async def currency_of(conn: AsyncConnection, scope: Scope) -> str:
+    """The one currency of the scope's costs, or the account's while nothing is rated; raises `MixedCurrencies`."""
     found = select(attempts.c.currency).where(*placed(scope), attempts.c.cost_bot.is_not(None)).distinct()
     currencies = (await conn.execute(found.order_by(attempts.c.currency))).scalars().all()
     if len(currencies) > 1:
         raise MixedCurrencies(f"these calls cost {' and '.join(currencies)}; ask for one campaign at a time")
     if currencies:
         return str(currencies[0])
-    if campaign:
-        return campaign.currency
-    return str(await conn.scalar(select(accounts.c.currency).order_by(accounts.c.id).limit(1)) or "XXX")
+    account = select(accounts.c.currency).order_by(accounts.c.id).limit(1)
+    if scope.campaign_id is not None:
+        account = account.join(campaigns, campaigns.c.account_id == accounts.c.id)
+        account = account.where(campaigns.c.id == scope.campaign_id)
+    return str(await conn.scalar(account) or "XXX")
 
 
 async def code_counts(conn: AsyncConnection, scope: Scope) -> tuple[CodeCount, ...]:

@@ -1,0 +1,87 @@
+"""Pages of a long list by keyset: a page begins after a row, not at an offset, so new rows never shift it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_
+
+from reports.errors import BadFilter
+
+R = TypeVar("R")
+
+PAGE_ROWS = 50
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Paging:
+    """Which page: `sort` names a column (a leading minus: the greatest first), `after` is the last page's mark."""
+
+    sort: str
+    after: str | None = None
+    rows: int = PAGE_ROWS
+
+    @property
+    def column(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
+
+
+@dataclass(frozen=True)
+class Page(Generic[R]):
+    """Some rows, and the mark to ask for the next ones with; None at the end."""
+
+    rows: tuple[R, ...]
+    next: str | None
+
+
+def order(
+    statement: Select[Any], paging: Paging, columns: Mapping[str, ColumnElement[Any]], key: ColumnElement[Any]
+) -> Select[Any]:
+    """The statement in the wanted order, from the wanted row on, with one row more than the page holds.
+
+    `columns` must never be null; `key` is unique and makes the order total. Raises `BadFilter`.
+    """
+    if paging.column not in columns:
+        raise BadFilter(f"cannot sort by {paging.column!r}; known are {', '.join(columns)}")
+    if not 1 <= paging.rows <= MOST_ROWS:
+        raise BadFilter(f"a page has 1 to {MOST_ROWS} rows, not {paging.rows}")
+    column = columns[paging.column]
+    if paging.after is not None:
+        value, last = _read_mark(paging.after)
+        further = column < value if paging.descending else column > value
+        beyond = key < last if paging.descending else key > last
+        statement = statement.where(or_(further, and_(column == value, beyond)))
+    directed = [part.desc() if paging.descending else part.asc() for part in (column, key)]
+    return statement.add_columns(column.label("sort_value")).order_by(*directed).limit(paging.rows + 1)
+
+
+def mark(value: Any, key: Any) -> str:
+    """The mark of a row, to stand in an address."""
+    return base64.urlsafe_b64encode(json.dumps([value, key], default=int).encode()).decode().rstrip("=")
+
+
+def _read_mark(text: str) -> tuple[Any, Any]:
+    try:
+        value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise BadFilter(f"{text!r} marks no row; open the list's first page again") from error
+    if not isinstance(value, int | str) or not isinstance(key, int | str):
+        raise BadFilter(f"{text!r} marks no row; open the list's first page again")
+    return value, key
+
+
+def page_of(rows: Sequence[RowMapping], paging: Paging, make: Callable[..., R]) -> Page[R]:
+    """The page that rows of an `order`ed statement with a column `id` make."""
+    shown = rows[: paging.rows]
+    further = mark(shown[-1]["sort_value"], shown[-1]["id"]) if len(rows) > paging.rows else None
+    return Page(tuple(make(**{name: row[name] for name in row if name != "sort_value"}) for row in shown), further)
