@@ -18,15 +18,17 @@ HEADER: Final = ("line", "phone", "e164", "status", "detail")
 class ResultFile:
     """An open result file."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._csv = csv.writer(file)
-        self._csv.writerow(HEADER)
+    def __init__(self, file: TextIO, path: Path) -> None:
+        self._csv, self._path = csv.writer(file), path
+        with _explained(path):
+            self._csv.writerow(HEADER)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append one line a row; cells that a spreadsheet would run are neutralised."""
-        for row in rows:
-            cells = (str(row.line), row.phone, row.number or "", row.status.value, row.detail)
-            self._csv.writerow([safe_cell(cell) for cell in cells])
+        """Append one line a row; cells that a spreadsheet would run are neutralised. Raises `ListError`."""
+        with _explained(self._path):
+            for row in rows:
+                cells = (str(row.line), row.phone, row.number or "", row.status.value, row.detail)
+                self._csv.writerow([safe_cell(cell) for cell in cells])
 
 
 @contextmanager
@@ -36,10 +38,21 @@ def result_file(path: Path) -> Iterator[ResultFile]:
     UTF-8 with a BOM, by which spreadsheet programs recognise it. Raises `ListError` when it cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
+    with _explained(path):
+        file = part.open("w", encoding="utf-8-sig", newline="")
     try:
-        with part.open("w", encoding="utf-8-sig", newline="") as file:
-            yield ResultFile(file)
+        yield ResultFile(file, path)
+    finally:
+        with _explained(path):
+            file.close()
+    with _explained(path):
         part.replace(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ListError(
             f"{path}: the result file cannot be written: {error.strerror}; mend that and import the list again,"

@@ -55,8 +55,8 @@ async def add(
         "created_at": now,
     }
     dialect = sqlite if conn.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(do_not_call).values(values).on_conflict_do_nothing()
-    return (await conn.execute(statement)).rowcount == 1
+    statement = dialect.insert(do_not_call).values(values).on_conflict_do_nothing().returning(do_not_call.c.id)
+    return await conn.scalar(statement) is not None
 
 
 async def listed(conn: AsyncConnection, account_id: int, numbers: Collection[str]) -> set[str]:
