@@ -1,0 +1,266 @@
+"""One scripted conversation from answer to result, and what all conversations of a process share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, Self
+
+import structlog
+
+from bot.closing import closing_lines
+from bot.dialogue import Dialogue
+from bot.hearing import Hearing, HearingParams
+from bot.outcome import ConversationResult, EndedBy, Job, Recording
+from bot.pipeline import CallPipeline, PipelineBroken
+from bot.recording import CallRecorder, Recordings, Unrecorded
+from bot.script.hearing import model_of
+from bot.script.interpreter import Interpreter
+from bot.script.language import Script
+from bot.script.phrases import phrases, static_phrases
+from bot.speech.listening import Listener
+from bot.speech.pool import WorkPool
+from bot.speech.services import Voice
+from bot.speech.speaking import Speaker, WarmProgress
+from bot.speech.turn_end import SmartTurn, TurnEnd
+from bot.speech.voice_activity import SileroModel, VoiceActivity
+from bot.timings import CallTime
+from bot.transport import CallTransport
+from bot.who_answered import Answerer, BeepDetector, classify_greeting
+from storage.clock import Clock, SystemClock
+from telephony.call import Call, CallEnd
+from telephony.outcomes import HangupBy
+
+_log = structlog.get_logger(__name__)
+
+#: The polite end of a call that lasts too long may take this much more.
+_GOODBYE_S: Final = 15.0
+#: Recognising what was said just before the customer hung up.
+_LAST_WORDS_S: Final = 5.0
+_HANGUP_S: Final = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechRuntime:
+    """Everything that the calls of a process share: models, voices, threads. Open it once."""
+
+    listener: Listener
+    speaker: Speaker
+    turn_end: TurnEnd
+    voice_model: SileroModel
+    hearing: HearingParams = field(default_factory=HearingParams)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        listener: Listener,
+        speaker: Speaker,
+        *,
+        pool: WorkPool | None = None,
+        turn_end: TurnEnd | None = None,
+        hearing: HearingParams | None = None,
+    ) -> AsyncIterator[Self]:
+        """Load the voice activity and turn models and run each once; `listener` and `speaker` stay their owner's.
+
+        `pool` is best the one of the listener; without it the turn model gets one thread of its own.
+        """
+        turns = pool or WorkPool(1, name="turns")
+        try:
+            voice_model = await asyncio.to_thread(SileroModel)
+            judge = turn_end if turn_end is not None else await asyncio.to_thread(SmartTurn, turns)
+            await judge.is_complete(bytes(16000), 8000, silence_ms=200)
+            await asyncio.to_thread(VoiceActivity(voice_model, 8000).feed, b"\x00\x10\x00\xf0" * 512)
+            yield cls(listener, speaker, judge, voice_model, hearing or HearingParams())
+        finally:
+            if pool is None:
+                await turns.aclose()
+
+
+class ScriptedConversation:
+    """Talks by a script; implements `outcome.Conversation`. One object serves any number of calls at once."""
+
+    def __init__(
+        self,
+        script: Script,
+        speech: SpeechRuntime,
+        *,
+        recordings: Recordings | None = None,
+        speed: float = 1.0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.script = script
+        self._speech = speech
+        self._recordings = recordings
+        self._speed = speed
+        self._clock = clock or SystemClock()
+
+    async def warm(self, *, rate_hz: int = 8000, progress: WarmProgress | None = None) -> None:
+        """Put every line that is the same for all contacts into the phrase cache."""
+        model_of(self.script)
+        texts = [*static_phrases(self.script), *closing_lines(self.script.language).texts()]
+        await self._speech.speaker.warm(texts, rate_hz=rate_hz, speed=self._speed, progress=progress)
+
+    async def prepare(self, job: Job, *, rate_hz: int = 8000) -> None:
+        """Put the lines of one contact into the phrase cache: while it rings, so that the greeting starts at once.
+
+        Raises `MissingVariables`.
+        """
+        await self._speech.speaker.warm(phrases(self.script, job.variables), rate_hz=rate_hz, speed=self._speed)
+
+    async def run(self, call: Call, job: Job) -> ConversationResult:
+        """See `outcome.Conversation`."""
+        time = CallTime.of(call, self._clock)
+        try:
+            interpreter = Interpreter(self.script, job.variables, now=self._clock.now(), time_zone=job.time_zone)
+        except Exception as error:
+            _log.exception("conversation.not_begun", attempt=job.attempt_id)
+            await call.hangup()
+            return ConversationResult(EndedBy.ERROR, error=f"{type(error).__name__}: {error}")
+        dialogue = self._dialogue(interpreter, job, time)
+        recorder = self._recorder(call, time)
+        return await _Held(call, job, dialogue, self._speech, recorder=recorder, speed=self._speed).run()
+
+    def _dialogue(self, interpreter: Interpreter, job: Job, time: CallTime) -> Dialogue:
+        return Dialogue(script=self.script, interpreter=interpreter, job=job, time=time, is_machine=_is_machine)
+
+    def _recorder(self, call: Call, time: CallTime) -> CallRecorder | None:
+        if self._recordings is None:
+            return None
+        return self._recordings.begin(call.attempt_id, call.answered_at, time, call.media.rate_hz)
+
+
+class _Held:
+    """One conversation while it lasts."""
+
+    def __init__(
+        self,
+        call: Call,
+        job: Job,
+        dialogue: Dialogue,
+        speech: SpeechRuntime,
+        *,
+        recorder: CallRecorder | None,
+        speed: float,
+    ) -> None:
+        rate_hz = call.media.rate_hz
+        self._call = call
+        self._job = job
+        self._time = dialogue.log.time
+        self._dialogue = dialogue
+        self._recorder = recorder
+        self._hearing = Hearing(
+            listener=speech.listener,
+            turn_end=speech.turn_end,
+            voice=VoiceActivity(speech.voice_model, rate_hz),
+            params=speech.hearing,
+            beeps=BeepDetector(rate_hz),
+            suspicious=lambda: dialogue.suspicious,
+            on_failure=dialogue.failed,
+        )
+        voice = Voice(speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed)
+        transport = CallTransport(call.media, recorder or Unrecorded(), dialogue)
+        self._pipeline = CallPipeline(
+            [transport.input(), self._hearing, dialogue, voice, transport.output()],
+            rate_hz=rate_hz,
+            on_failure=dialogue.failed,
+        )
+
+    async def run(self) -> ConversationResult:
+        ended = asyncio.create_task(self._call.ended())
+        ended_by, end, recording = EndedBy.ERROR, None, None
+        try:
+            ended_by = await self._talk(ended)
+            if ended.done():
+                await self._take_last_words()
+        finally:
+            await self._pipeline.stop()
+            end = await self._hang_up(ended)
+            if self._recorder is not None:
+                recording = await self._recorder.close(self._talk_ms(end))
+        return self._result(ended_by, recording, self._talk_ms(end))
+
+    async def _talk(self, ended: asyncio.Task[CallEnd]) -> EndedBy:
+        try:
+            await self._pipeline.start()
+        except PipelineBroken as error:
+            self._dialogue.findings.error = str(error)
+            return EndedBy.ERROR
+        loop = asyncio.get_running_loop()
+        longest_at = self._time.answered_at + self._job.max_call_s
+        timer = loop.call_at(longest_at, self._dialogue.time_up)
+        self._call.on_dtmf(self._dialogue.pressed)
+        conversing = asyncio.create_task(self._dialogue.converse())
+        try:
+            left_s = longest_at + _GOODBYE_S - loop.time()
+            await asyncio.wait({conversing, ended}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            await _cancelled(conversing)
+        return self._ended_by(conversing, ended)
+
+    def _ended_by(self, conversing: asyncio.Task[EndedBy], ended: asyncio.Task[CallEnd]) -> EndedBy:
+        if not conversing.cancelled():
+            return conversing.result()
+        if self._dialogue.ending in (EndedBy.ERROR, EndedBy.MAX_DURATION):
+            return self._dialogue.ending
+        if ended.done():
+            return EndedBy.BOT if ended.result().hangup_by is HangupBy.BOT else EndedBy.CUSTOMER
+        return EndedBy.MAX_DURATION
+
+    async def _take_last_words(self) -> None:
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                frame = await self._hearing.flush()
+        except Exception as error:
+            _log.warning("conversation.last_words_lost", attempt=self._job.attempt_id, error=str(error))
+            return
+        if frame is not None:
+            await self._dialogue.last_words(frame)
+
+    async def _hang_up(self, ended: asyncio.Task[CallEnd]) -> CallEnd | None:
+        try:
+            async with asyncio.timeout(_HANGUP_S):
+                await self._call.hangup()
+                return await ended
+        except Exception as error:
+            # The call is over for us; the ledger's own watch settles what the network still holds.
+            _log.warning("conversation.end_unknown", attempt=self._job.attempt_id, error=repr(error))
+            return None
+        finally:
+            await _cancelled(ended)
+
+    def _talk_ms(self, end: CallEnd | None) -> int:
+        if end is None:
+            return self._time.ms(self._time.now())
+        return max(0, (end.ended_at - self._call.answered_at) // timedelta(milliseconds=1))
+
+    def _result(self, ended_by: EndedBy, recording: Recording | None, talk_ms: int) -> ConversationResult:
+        found, log = self._dialogue.findings, self._dialogue.log
+        return ConversationResult(
+            ended_by=EndedBy.ERROR if found.error is not None else ended_by,
+            code=found.code,
+            messages=log.messages,
+            customer_spoke=found.customer_spoke,
+            voicemail=found.voicemail,
+            opted_out=found.opted_out,
+            callback=found.callback,
+            callback_at=found.callback_at,
+            turns=log.turns(talk_ms),
+            recording=recording,
+            answer_to_first_word_ms=log.answer_to_first_word_ms,
+            error=found.error,
+        )
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    """End a task and wait for its end."""
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _is_machine(text: str, speech_ms: int) -> bool:
+    return classify_greeting(text, speech_ms).answerer is Answerer.VOICEMAIL

@@ -1,0 +1,55 @@
+"""What a conversation reacts to, one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.frames import HeardFrame, MonologueFrame
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A customer turn is finished."""
+
+    frame: HeardFrame
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """The customer pressed a key."""
+
+    digit: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Something that the conversation needs does not work."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An answering machine, by its words so far or (None) by its tone."""
+
+    frame: MonologueFrame | None
+
+
+class StillSpeaking:
+    """A voice that began with the greeting may by now be more than a "Hello?"."""
+
+
+class TimeUp:
+    """The longest time for a call is over."""
+
+
+class Silence:
+    """The customer has said nothing for as long as the script waits."""
+
+
+class Quiet:
+    """The bot has stopped, by itself or interrupted."""
+
+
+Event: TypeAlias = Spoken | Pressed | Failed | Machine | StillSpeaking | TimeUp | Silence | Quiet

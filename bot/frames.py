@@ -1,0 +1,71 @@
+"""Frames of our own beside Pipecat's; times are seconds of the event loop's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipecat.frames.frames import (
+    ControlFrame,
+    InterimTranscriptionFrame,
+    SystemFrame,
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+)
+
+if TYPE_CHECKING:
+    from bot.timings import BotTurn
+
+
+@dataclass
+class SpeechStartedFrame(UserStartedSpeakingFrame):
+    """The customer began to speak at `at`, told about 100 ms later; or went on with the turn before (`continues`)."""
+
+    at: float = 0.0
+    continues: bool = False
+
+
+@dataclass
+class HeardFrame(TranscriptionFrame):
+    """A finished customer turn. Every `SpeechStartedFrame` is followed by exactly one, with an empty text for noise.
+
+    `continues` tells that the customer went on with the turn before: `text` then holds both parts.
+    """
+
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    stt_ms: int = 0
+    continues: bool = False
+    interruptible: bool = field(default=False, init=False)
+
+
+@dataclass
+class MonologueFrame(InterimTranscriptionFrame):
+    """The words so far of a customer who has spoken without a pause since `started_at`."""
+
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+@dataclass
+class BeepFrame(SystemFrame):
+    """A tone as of an answering machine was heard."""
+
+
+@dataclass
+class LineMarkFrame(ControlFrame):
+    """Stands in the audio queue before the first sample of line `line` of a turn, or behind its last one."""
+
+    turn: BotTurn | None = None
+    line: int = 0
+    begins: bool = True
+
+
+@dataclass
+class LineFrame(TTSSpeakFrame):
+    """Line `line` of a bot turn, to be said; `last` ends the turn."""
+
+    turn: BotTurn | None = None
+    line: int = 0
+    last: bool = False

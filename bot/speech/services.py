@@ -1,0 +1,93 @@
+"""The bot's voice in the pipeline: lines in, audio between marks out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
+
+from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from bot.frames import LineFrame, LineMarkFrame
+from bot.speech.sound import silence
+from bot.speech.speaking import PAUSE_MS, Speaker
+from bot.transport import chunk_bytes
+
+#: The first piece of a line is short so that it is on its way before the rest is cut up.
+_FIRST_PIECE_MS: Final = 200
+_PIECE_MS: Final = 1000
+
+
+class Voice(FrameProcessor):
+    """Says `LineFrame`s, from the phrase cache or as the speaker renders them."""
+
+    def __init__(
+        self, speaker: Speaker, *, rate_hz: int, speed: float, on_failure: Callable[[BaseException], None]
+    ) -> None:
+        super().__init__()
+        self._speaker = speaker
+        self._rate_hz = rate_hz
+        self._speed = speed
+        self._on_failure = on_failure
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Say lines, pass on all else."""
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, LineFrame):
+            await self.push_frame(frame, direction)
+            return
+        if frame.turn is not None and frame.turn.interrupted and frame.interruptible:
+            return
+        try:
+            await self._say(frame)
+        except Exception as error:
+            self._on_failure(error)
+
+    async def _say(self, line: LineFrame) -> None:
+        mark: Frame | None = self._mark(line, begins=True)
+        async for pcm in self._sound(line.text):
+            if mark is not None:
+                await self._begin(line, mark)
+                mark = None
+            for piece in self._pieces(pcm):
+                await self._push(TTSAudioRawFrame(piece, self._rate_hz, 1), line)
+        await self._push(self._mark(line, begins=False), line)
+        if line.last:
+            await self._push(TTSStoppedFrame(), line)
+
+    async def _begin(self, line: LineFrame, mark: Frame) -> None:
+        if line.line == 0:
+            await self._push(TTSStartedFrame(), line)
+        else:
+            pause = self._whole(silence(PAUSE_MS, self._rate_hz))
+            await self._push(TTSAudioRawFrame(pause, self._rate_hz, 1), line)
+        await self._push(mark, line)
+
+    async def _sound(self, text: str) -> AsyncIterator[bytes]:
+        cached = self._speaker.cached(text, self._rate_hz, self._speed)
+        if cached is not None:
+            yield cached
+            return
+        async for pcm in self._speaker.stream(text, rate_hz=self._rate_hz, speed=self._speed):
+            yield pcm
+
+    async def _push(self, frame: Frame, line: LineFrame) -> None:
+        frame.interruptible = line.interruptible
+        await self.push_frame(frame)
+
+    def _mark(self, line: LineFrame, *, begins: bool) -> LineMarkFrame:
+        return LineMarkFrame(turn=line.turn, line=line.line, begins=begins)
+
+    def _pieces(self, pcm: bytes) -> Iterator[bytes]:
+        pcm = self._whole(pcm)
+        first = self._bytes(_FIRST_PIECE_MS)
+        yield pcm[:first]
+        for at in range(first, len(pcm), self._bytes(_PIECE_MS)):
+            yield pcm[at : at + self._bytes(_PIECE_MS)]
+
+    def _whole(self, pcm: bytes) -> bytes:
+        # A rest shorter than one outgoing piece would wait in the transport, behind the mark that ends the line.
+        return pcm + bytes(-len(pcm) % chunk_bytes(self._rate_hz))
+
+    def _bytes(self, duration_ms: int) -> int:
+        return duration_ms * self._rate_hz // 1000 * 2

@@ -1,0 +1,53 @@
+"""Whether a pause is the end of what the customer wants to say: smart-turn, one ONNX session a process."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+
+from bot.speech.pool import Priority, WorkPool
+from bot.speech.sound import from_pcm, resample
+
+_RATE_HZ: Final = 16000
+#: The model was trained on speech cut this long after its end; asked earlier, it is shown the silence to come.
+_TRAINED_SILENCE_MS: Final = 200
+_LONGEST_S: Final = 8
+
+
+class TurnEnd(Protocol):
+    """Tells a finished turn from a pause for thought."""
+
+    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+        """Whether the turn in `pcm`, whose last `silence_ms` are silent, sounds finished."""
+        ...
+
+
+class SmartTurn:
+    """The turn model that Pipecat bundles, shared by all calls of a process."""
+
+    def __init__(self, pool: WorkPool) -> None:
+        from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+
+        self._model = LocalSmartTurnAnalyzerV3(sample_rate=_RATE_HZ, cpu_count=1)
+        self._pool = pool
+
+    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+        """See `TurnEnd`. Raises `PoolFull` or `PoolClosed`."""
+        done = await self._pool.run(lambda: self.probability(pcm, rate_hz, silence_ms), priority=Priority.NOW)
+        return done.value > 0.5
+
+    def probability(self, pcm: bytes, rate_hz: int, silence_ms: int) -> float:
+        """How likely the turn is finished; blocks about 50 ms."""
+        samples = from_pcm(pcm)[-rate_hz * _LONGEST_S :]
+        missing = max(0, _TRAINED_SILENCE_MS - silence_ms) * rate_hz // 1000
+        samples = resample(np.concatenate((samples, np.zeros(missing, dtype=np.float32))), rate_hz, _RATE_HZ)
+        return float(self._model._predict_endpoint(samples)["probability"])
+
+
+class AlwaysComplete:
+    """Every pause ends the turn: for tests, and where the CPU is short."""
+
+    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+        """See `TurnEnd`."""
+        return True

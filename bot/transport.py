@@ -1,0 +1,187 @@
+"""Pipecat's ends of a call: a transport over the `Media` port of telephony."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from pipecat.frames.frames import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from bot.frames import LineMarkFrame
+from bot.recording import Recorder
+from bot.timings import BotTurn
+from telephony.call import Media
+from telephony.errors import MediaClosed
+
+#: Audio goes out in pieces of 40 ms: half the task switches of 20 ms, and a flush discards the rest of one anyway.
+CHUNK_10MS: Final = 4
+_SAMPLE_BYTES: Final = 2
+
+
+def chunk_bytes(rate_hz: int) -> int:
+    """Bytes of one outgoing piece."""
+    return rate_hz // 100 * CHUNK_10MS * _SAMPLE_BYTES
+
+
+class Playback(Protocol):
+    """Is told what the customer hears, at the time it reaches them (seconds of the loop's clock). Must not block."""
+
+    def line_began(self, turn: BotTurn, line: int, at: float) -> None:
+        """The first sample of a line is heard at `at`."""
+        ...
+
+    def line_ended(self, turn: BotTurn, line: int, at: float) -> None:
+        """The last sample of a line is heard at `at`, which may lie ahead."""
+        ...
+
+    def silenced(self, at: float) -> None:
+        """What was playing, if anything, stopped at `at`; nothing of it follows."""
+        ...
+
+
+class CallInput(BaseInputTransport):
+    """Pushes the customer's audio, 20 ms a frame, and records it."""
+
+    def __init__(self, media: Media, recorder: Recorder, params: TransportParams) -> None:
+        super().__init__(params)
+        self._media = media
+        self._recorder = recorder
+        self._reader: asyncio.Task[None] | None = None
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to read."""
+        await super().start(frame)
+        self._reader = self.create_task(self._read())
+
+    async def stop(self, frame: EndFrame) -> None:
+        """Stop reading."""
+        await self._stop_reading()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """Stop reading."""
+        await self._stop_reading()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        """Stop reading."""
+        await self._stop_reading()
+        await super().cleanup()  # type: ignore[no-untyped-call]
+
+    async def _stop_reading(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await self.cancel_task(reader)
+
+    async def _read(self) -> None:
+        rate_hz = self._media.rate_hz
+        while True:
+            try:
+                pcm = await self._media.read()
+            except MediaClosed:
+                return
+            self._recorder.customer(pcm)
+            # Past the base class's queue: its time-out on every frame costs more than our work on it.
+            await self.push_frame(InputAudioRawFrame(audio=pcm, sample_rate=rate_hz, num_channels=1))
+
+
+class CallOutput(BaseOutputTransport):
+    """Plays the bot's audio at its real pace, records it when it is heard, and discards it when interrupted."""
+
+    def __init__(self, media: Media, recorder: Recorder, playback: Playback, params: TransportParams) -> None:
+        super().__init__(params)
+        self._media = media
+        self._recorder = recorder
+        self._playback = playback
+        self._mark: LineMarkFrame | None = None
+        self._keeps = False
+        self._deaf = False
+        self._end_at = 0.0
+
+    async def start(self, frame: StartFrame) -> None:
+        """Ready to play."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """As the base class; an interruption also discards what the network has not played yet."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame) and not self._keeps:
+            self._silence()
+
+    async def write_transport_frame(self, frame: Frame) -> None:
+        """Take a line's mark out of the audio queue."""
+        if not isinstance(frame, LineMarkFrame) or frame.turn is None:
+            return
+        if frame.begins:
+            self._mark, self._deaf = frame, False
+            self._keeps = not frame.interruptible
+        else:
+            self._keeps = False
+            self._playback.line_ended(frame.turn, frame.line, max(self._end_at, self._now()))
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Write one piece; returns when at most 100 ms are ahead."""
+        if self._deaf and frame.interruptible:
+            return False
+        at = self._now() + self._media.ahead_ms / 1000
+        mark, self._mark = self._mark, None
+        if mark is not None and mark.turn is not None:
+            self._playback.line_began(mark.turn, mark.line, at)
+        self._recorder.bot(frame.audio, at)
+        self._end_at = at + len(frame.audio) / _SAMPLE_BYTES / self._media.rate_hz
+        try:
+            await self._media.write(frame.audio)
+        except MediaClosed:
+            return False
+        return True
+
+    def _silence(self) -> None:
+        # The piece that the audio task already holds belongs to what was interrupted.
+        self._deaf = True
+        self._mark = None
+        discarded_ms = self._media.flush()
+        now = self._now()
+        self._recorder.bot_flushed(discarded_ms, now)
+        self._end_at = now
+        self._playback.silenced(now)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class CallTransport(BaseTransport):
+    """Both ends of one call."""
+
+    def __init__(self, media: Media, recorder: Recorder, playback: Playback) -> None:
+        super().__init__()
+        params = TransportParams(
+            audio_in_enabled=False,  # the reader pushes frames itself
+            audio_out_enabled=True,
+            audio_out_10ms_chunks=CHUNK_10MS,
+            audio_out_sample_rate=media.rate_hz,
+            audio_in_sample_rate=media.rate_hz,
+            audio_out_end_silence_secs=0,
+        )
+        self._in = CallInput(media, recorder, params)
+        self._out = CallOutput(media, recorder, playback, params)
+
+    def input(self) -> CallInput:
+        """The customer's side."""
+        return self._in
+
+    def output(self) -> CallOutput:
+        """The bot's side."""
+        return self._out
