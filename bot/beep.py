@@ -99,7 +99,7 @@ class BeepDetector:
         width_hz = self._rate_hz / self._size
         peak = int(np.argmax(power))
         frequency = self._peak_hz(power, peak, width_hz)
-        if not LOWEST_HZ <= frequency <= HIGHEST_HZ:
+        if not LOWEST_HZ - _DRIFT_HZ <= frequency <= HIGHEST_HZ + _DRIFT_HZ:
             return None
         reach = round(1.5 * self._rate_hz / self._length / width_hz)
         share = power[max(0, peak - reach) : peak + reach + 1].sum() / power.sum()

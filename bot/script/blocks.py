@@ -57,7 +57,9 @@ class BlockReader:
         found: dict[str, Step] = {}
         for name, body in self.reader.mapping(node, "steps").items():
             if not _STEP_NAME.fullmatch(name):
-                self.reader.wrong(body, f"step name `{name}` cannot be used", "Use letters, digits, `_` and `-`")
+                self.reader.wrong(
+                    key_line(name, body), f"step name `{name}` cannot be used", "Use letters, digits, `_` and `-`"
+                )
             blocks = [self._block(item) for item in self.reader.sequence(body, f"step `{name}`")]
             found[name] = Step(name, tuple(block for block in blocks if block is not None), key_line(name, body))
         return found
@@ -147,9 +149,11 @@ class BlockReader:
         entries = self.reader.mapping(node, what, ("goto", "samples", "keywords", "like"))
         goto = entries.get("goto")
         if goto is None:
-            self.reader.wrong(node, f"{what} leads nowhere", "Add `goto:` with a step")
+            self.reader.wrong(key_line(name, node), f"{what} leads nowhere", "Add `goto:` with a step")
         if name in self.intents:
-            self.reader.wrong(node, f"duplicate intent `{name}`", "Give its samples once, and name the step here only")
+            self.reader.wrong(
+                key_line(name, node), f"duplicate intent `{name}`", "Give its samples once, and name the step here only"
+            )
         self.intents[name] = read_intent(self.reader, name, node, entries)
         return Choice(name, "" if goto is None else self.reader.text(goto, f"goto of {what}"), line_of(node))
 
@@ -157,7 +161,7 @@ class BlockReader:
         found: dict[str, Goto] = {}
         for key, value in self.reader.mapping(node, "keys").items():
             if not _KEY.fullmatch(key):
-                self.reader.wrong(value, f"`{key}` is no telephone key", 'Use "0" to "9", "*" or "#"')
+                self.reader.wrong(key_line(key, value), f"`{key}` is no telephone key", 'Use "0" to "9", "*" or "#"')
             found[key] = self._goto(value, f"step for key {key}")
         return found
 
@@ -178,7 +182,7 @@ def read_intent(reader: Reader, name: str, node: Node, entries: dict[str, Node])
     )
     if not (declared.samples or declared.keywords or like is not None):
         remedy = f"Add `samples:` with sentences as customers say them, or `like:` ({', '.join(LIKENESSES)})"
-        reader.wrong(node, f"intent `{name}` has no samples", remedy)
+        reader.wrong(key_line(name, node), f"intent `{name}` has no samples", remedy)
     return declared
 
 

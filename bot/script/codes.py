@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.script.language import BUILT_IN_CODES, CodeDeclaration
-from bot.script.nodes import Node, Reader, optional
+from bot.script.nodes import Node, Reader, key_line, optional
 
 GENERIC_RESULTS = (
     "Completed",
@@ -43,15 +43,21 @@ def read_codes(reader: Reader, node: Node | None) -> tuple[CodeDeclaration, ...]
 def _read_code(reader: Reader, code: str, node: Node) -> CodeDeclaration:
     what = f"code `{code}`"
     if not _CODE.fullmatch(code):
-        reader.wrong(node, f"{what} is no action code", "Use up to 32 letters, digits, `_` and `-`")
+        reader.wrong(key_line(code, node), f"{what} is no action code", "Use up to 32 letters, digits, `_` and `-`")
     if code in SYSTEM_CODES:
-        reader.wrong(node, f"{what} is assigned by the system", "Choose another code for what the script finds out")
+        reader.wrong(
+            key_line(code, node),
+            f"{what} is assigned by the system",
+            "Choose another code for what the script finds out",
+        )
     entries = reader.mapping(node, what, ("title", "result", "class", "family"))
     default = _BUILT_IN.get(code)
     title = optional(entries, "title")
     result = optional(entries, "result")
     if result is None and default is None:
-        reader.wrong(node, f"{what} has no result", f"Add `result:` with one of: {', '.join(GENERIC_RESULTS)}")
+        reader.wrong(
+            key_line(code, node), f"{what} has no result", f"Add `result:` with one of: {', '.join(GENERIC_RESULTS)}"
+        )
     code_class, family = _class_and_family(reader, code, entries)
     return CodeDeclaration(
         code=code,

@@ -25,7 +25,7 @@ from bot.script.language import (
     Step,
     Variable,
 )
-from bot.script.nodes import Node, Reader, compose, line_of, optional
+from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional
 from bot.script.prompts import default_lines
 from bot.script.rendering import RUNTIME_VARIABLES
 
@@ -142,9 +142,13 @@ def _variables(reader: Reader, node: Node | None) -> tuple[Variable, ...]:
 
 def _variable(reader: Reader, name: str, node: Node) -> Variable:
     if not _VARIABLE.fullmatch(name):
-        reader.wrong(node, f"variable name `{name}` cannot be used", "Use small letters a-z, digits and `_`")
+        reader.wrong(
+            key_line(name, node), f"variable name `{name}` cannot be used", "Use small letters a-z, digits and `_`"
+        )
     if name in RUNTIME_VARIABLES:
-        reader.wrong(node, f"variable `{name}` is set during the call", "Choose another name for the column")
+        reader.wrong(
+            key_line(name, node), f"variable `{name}` is set during the call", "Choose another name for the column"
+        )
     if isinstance(node, yaml.ScalarNode) and node.value == "required":
         return Variable(name)
     entries = reader.mapping(node, f"variable `{name}`", ("required", "default"))
@@ -163,7 +167,7 @@ def _intents(reader: Reader, node: Node | None) -> dict[str, IntentDeclaration]:
         return found
     for name, body in reader.mapping(node, "intents").items():
         if name in set(BuiltIn):
-            reader.wrong(body, f"intent `{name}` is built in", f"Rename it and add `like: {name}`")
+            reader.wrong(key_line(name, body), f"intent `{name}` is built in", f"Rename it and add `like: {name}`")
             continue
         entries = reader.mapping(body, f"intent `{name}`", ("samples", "keywords", "like"))
         found[name] = read_intent(reader, name, body, entries)
@@ -177,11 +181,11 @@ def _questions(reader: Reader, node: Node | None, intents: dict[str, IntentDecla
     for name, body in reader.mapping(node, "faq").items():
         entries = reader.mapping(body, f"question `{name}`", ("samples", "keywords", "like", "say", "repeat"))
         if name in intents or name in set(BuiltIn):
-            reader.wrong(body, f"duplicate intent `{name}`", "Rename the question")
+            reader.wrong(key_line(name, body), f"duplicate intent `{name}`", "Rename the question")
         intents[name] = read_intent(reader, name, body, entries)
         answer, repeat = entries.get("say"), optional(entries, "repeat")
         if answer is None:
-            reader.wrong(body, f"question `{name}` has no answer", "Add `say:`")
+            reader.wrong(key_line(name, body), f"question `{name}` has no answer", "Add `say:`")
         found.append(
             Question(
                 intent=name,

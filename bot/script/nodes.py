@@ -53,7 +53,10 @@ def compose(text: str, file: str) -> Node:
     return root
 
 
-_YAML_REMEDY = "Check the indentation, and put text that holds `: ` or `#` or begins with `{` between quotes"
+_YAML_REMEDY = (
+    "Check the indentation, and put text between quotes when it holds `: ` or ` #`, begins with `{`, "
+    "or stands within brackets"
+)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -105,18 +105,19 @@ class IntentModel:
             if rest:
                 _raise(substance, self._clause_scores(rest, offered))
             if lead:
-                _raise(particles if not rest else substance, self._whole_scores(clause, rest, offered))
+                _raise(particles if not rest else substance, self._whole_scores(clause, offered))
         if max(substance.values(), default=0.0) >= _CLEAR:
             return substance
         _raise(particles, substance)
         return particles
 
-    def _whole_scores(self, clause: Sequence[str], rest: Sequence[str], offered: Collection[str]) -> dict[str, float]:
-        """Scores of a clause with the particles it begins with: samples may begin with them too."""
+    def _whole_scores(self, clause: Sequence[str], offered: Collection[str]) -> dict[str, float]:
+        """Scores of a clause with the particles it begins with, as samples such as "hello who" do too.
+
+        What yes or no says is told by the particles alone: "please" is not half of "yes please".
+        """
         scores = self._clause_scores(clause, offered)
-        if rest and any(self._intents[name].polarity for name in scores):
-            scores = {name: score for name, score in scores.items() if not self._intents[name].polarity}
-        return scores
+        return {name: score for name, score in scores.items() if not self._intents[name].polarity}
 
     def _particle_scores(self, lead: Sequence[str], offered: Collection[str]) -> dict[str, float]:
         """What a bare yes or no says; the first one counts."""

@@ -8,7 +8,7 @@ from bot.understanding.lexicon import Lexicon
 
 _STOP_WORDS = """
 a an the i you he she it we they me my your to of in on at is am are be been do does did and or that this for
-with will would have has just it's so
+with will would have has just it's so please thanks
 """
 
 
@@ -35,6 +35,10 @@ ENGLISH = Lexicon(
         (r"'d\b", " would"),
         (r"\b(it|that|this|he|she|who|what|when|where|how|there)'s\b", r"\1 is"),
         (r"\blet's\b", "let us"),
+        (
+            r"\b(?:absolutely|definitely|certainly|of course|surely|sure|probably|obviously) not(?=\s*(?:[.,!?;]|$))",
+            "no",
+        ),
         (r"\balright\b", "all right"),
         (r"\bgonna\b", "going to"),
         (r"\bwanna\b", "want to"),

@@ -23,7 +23,7 @@ VIETNAMESE = Lexicon(
     stop_words=frozenset(
         {
             *("tôi", "em", "anh", "chị", "mình", "ạ", "nhé", "nha", "thì", "là"),
-            *("cho", "với", "của", "được", "rồi", "cái"),
+            *("cho", "với", "của", "được", "rồi", "cái", "này", "đó"),
         }
     ),
     samples={
