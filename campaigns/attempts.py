@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.claiming import Claimed, Claiming
 from campaigns.closing import Finished
 from campaigns.codes import SHORT_CALL_MS
+from campaigns.errors import StaleFence
 from campaigns.moves import Advance, Moved, Moves, Operation, OptOutSaid, Release, Settle
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase
@@ -76,7 +77,8 @@ class Ledger:
             return await claiming.run(trunks, limit, campaign_ids)
 
         claimed = await self._database.transact(work)
-        self._announce(claimed.finished)
+        for finished in claimed.finished:
+            self.announce(finished)
         return claimed
 
     async def begin(self, attempt_id: str, fence: int) -> Moved:
@@ -91,9 +93,13 @@ class Ledger:
         """Note that the call has reached a phase. Raises `StaleFence` or `IllegalMove`."""
         return await self._submit(Advance(attempt_id, fence, phase, at))
 
-    async def release(self, attempt_id: str, fence: int, reason: str) -> Moved:
-        """Give a contact back undialled; the attempt does not count. Raises `StaleFence` or `IllegalMove`."""
-        return await self._submit(Release(attempt_id, fence, reason))
+    async def release(self, attempt_id: str, fence: int, reason: str, *, unasked: bool = False) -> Moved:
+        """Give a contact back undialled; the attempt does not count.
+
+        After `begin` only its holder, which knows that the network was not asked, may do so, by `unasked`.
+        Raises `StaleFence` or `IllegalMove`.
+        """
+        return await self._submit(Release(attempt_id, fence, reason, unasked))
 
     async def opt_out(self, attempt_id: str, fence: int, evidence: str) -> None:
         """Put the number onto the do-not-call list for good, and out of every campaign of the account.
@@ -132,14 +138,21 @@ class Ledger:
         A claimed contact goes back to the queue. Where the network may have been asked the call is hung up and
         settled as lost, from what is known; the contact is called again only if a call-back rule says so.
         """
-        ended = []
-        for row in await self._database.transact(lambda conn: self._take_over(conn, dead_nodes)):
-            fence = row["fence"] + 1
-            if row["phase"] == AttemptPhase.CREATED:
-                ended.append(await self.release(row["id"], fence, "node_died"))
-            else:
-                ended.append(await self.settle(row["id"], fence, await self._last_known(row, hangup_stray)))
-        return ended
+        ended: list[Moved] = []
+        rows = await self._database.transact(lambda conn: self._take_over(conn, dead_nodes))
+        for row in rows:
+            try:
+                ended.append(await self._end_lost(row, hangup_stray))
+            except StaleFence:
+                log.warning("attempt_taken_over", attempt_id=row["id"])
+        # A full round may have left some.
+        return ended + (await self.reap(hangup_stray, dead_nodes=dead_nodes) if len(rows) == _REAP_AT_ONCE else [])
+
+    async def _end_lost(self, row: Mapping[str, Any], hangup_stray: HangupStray) -> Moved:
+        fence = row["fence"] + 1
+        if row["phase"] == AttemptPhase.CREATED:
+            return await self.release(row["id"], fence, "node_died")
+        return await self.settle(row["id"], fence, await self._last_known(row, hangup_stray))
 
     async def nodes_with_live_attempts(self) -> set[str]:
         """Names of the nodes that hold live attempts."""
@@ -157,13 +170,14 @@ class Ledger:
 
     async def _submit(self, operation: Operation) -> Moved:
         moved = await self._moves.submit(operation)
-        self._announce(moved.finished)
+        for finished in moved.finished:
+            self.announce(finished)
         return moved
 
-    def _announce(self, finished: Collection[Finished]) -> None:
-        for one in finished:
-            log.info("campaign_ended", campaign_id=one.campaign_id, state=one.state.value)
-            self._on_finished(one)
+    def announce(self, finished: Finished) -> None:
+        """Tell whoever waits for it that a campaign has ended."""
+        log.info("campaign_ended", campaign_id=finished.campaign_id, state=finished.state.value)
+        self._on_finished(finished)
 
     async def _take_over(self, conn: AsyncConnection, dead_nodes: Collection[str]) -> list[dict[str, Any]]:
         now = self._clock.now()

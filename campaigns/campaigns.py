@@ -170,6 +170,11 @@ class Campaigns:
             dates = [(await conn.execute(statement)).scalar_one() for statement in (starts, ends)]
         return min((date for date in dates if date is not None), default=None)
 
+    async def has_finished(self, campaign_id: int) -> bool:
+        """Whether the campaign has ended and its last call is settled."""
+        async with self._database.read() as conn:
+            return (await self._row(conn, campaign_id, lock=False))["finished_at"] is not None
+
     async def status(self, campaign_id: int) -> CampaignStatus:
         """How the campaign stands; raises `UnknownCampaign`."""
         async with self._database.read() as conn:

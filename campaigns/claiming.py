@@ -30,7 +30,6 @@ _ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactSta
 
 (_ENDED,) = words([AttemptPhase.ENDED])
 (_CALLBACK,) = words([ContactState.CALLBACK])
-_NOT_ON_CHANNEL = words([AttemptPhase.WRAPUP, AttemptPhase.ENDED])
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,18 @@ class Claiming:
         self._numbers: set[str] = set()
         self._blocked: set[int] = set()
         self._wakes: list[datetime] = []
+        #: Live attempts by campaign, and those of them that hold a channel by trunk.
+        self._live: Counter[int] = Counter()
+        self._busy: Counter[str] = Counter()
 
     async def run(self, trunk_names: Collection[str], limit: int, campaign_ids: Collection[int] | None) -> Claimed:
         """Claim up to `limit` contacts of running campaigns on these trunks."""
         lines = await self._trunks(trunk_names)
+        await self._count_live()
         running = await self._running(lines, campaign_ids)
-        busy = await self._busy_channels()
         claims: list[Claim] = []
         for name, line in lines.items():
-            room = min(limit - len(claims), line["channels"] - busy[name])
+            room = min(limit - len(claims), line["channels"] - self._busy[name])
             mine = [campaign for campaign in running if campaign.row["trunk"] == name]
             claims += await self._claim_on(line, mine, room)
         finished = await close_finished(self._conn, self._blocked, self._now)
@@ -124,18 +126,17 @@ class Claiming:
             .order_by(campaigns.c.id)
         )
         rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
-        live = await self._live()
-        return [_Campaign(row, campaign_schedule(row), row["concurrency"] - live[row["id"]]) for row in rows]
+        return [_Campaign(row, campaign_schedule(row), row["concurrency"] - self._live[row["id"]]) for row in rows]
 
-    async def _live(self) -> Counter[int]:
-        counted = select(attempts.c.campaign_id, func.count()).where(attempts.c.phase != _ENDED)
-        return Counter(dict((await self._conn.execute(counted.group_by(attempts.c.campaign_id))).all()))
-
-    async def _busy_channels(self) -> Counter[str]:
-        counted = select(attempts.c.trunk, func.count()).where(
-            attempts.c.phase != _ENDED, attempts.c.phase.not_in(_NOT_ON_CHANNEL)
+    async def _count_live(self) -> None:
+        counted = select(attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase, func.count()).where(
+            attempts.c.phase != _ENDED
         )
-        return Counter(dict((await self._conn.execute(counted.group_by(attempts.c.trunk))).all()))
+        by_all = counted.group_by(attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
+        for campaign_id, trunk, phase, count in (await self._conn.execute(by_all)).all():
+            self._live[campaign_id] += count
+            if phase != AttemptPhase.WRAPUP:
+                self._busy[trunk] += count
 
     async def _claim_on(self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int) -> list[Claim]:
         now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)

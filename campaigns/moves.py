@@ -62,6 +62,8 @@ class Release:
     attempt_id: str
     fence: int
     reason: str
+    #: The holder knows that it has not asked the network yet, although it has noted that it will.
+    unasked: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ class Moves:
             case Advance():
                 return self._advance(attempt, operation)
             case Release():
-                return self._release(attempt, operation.reason)
+                return self._release(attempt, operation.reason, unasked=operation.unasked)
             case OptOutSaid():
                 return self._opt_out(attempt, operation.evidence)
             case Settle():
@@ -255,9 +257,10 @@ class Moves:
             return "campaign_over"
         return None
 
-    def _release(self, attempt: _Attempt, reason: str) -> Moved | Exception:
+    def _release(self, attempt: _Attempt, reason: str, *, unasked: bool = False) -> Moved | Exception:
         row = attempt.row
-        if attempt.phase is not AttemptPhase.CREATED:
+        unplaced = {AttemptPhase.CREATED, AttemptPhase.ORIGINATING} if unasked else {AttemptPhase.CREATED}
+        if attempt.phase not in unplaced:
             return IllegalMove(
                 f"attempt {row['id']} is {attempt.phase.value}: the network was asked, so it must be settled"
             )
@@ -380,6 +383,7 @@ def _tell(results: list[Moved | Exception], finished: tuple[Finished, ...]) -> l
 
 
 _NEVER_PLACED = {
+    "originated_at": None,
     "call_status": "CANCELLED",
     "action_code": "XC",
     "code_class": "not_counted",

@@ -20,7 +20,7 @@ R = TypeVar("R")
 #: Carries out the operations in order, in one transaction; one result, or the reason for its refusal, each.
 Apply = Callable[[AsyncConnection, Sequence[O]], Awaitable[Sequence[R | Exception]]]
 
-_LARGEST = 200
+_LARGEST = 100
 
 
 class GroupCommit(Generic[O, R]):

@@ -257,8 +257,9 @@ Index(
 )
 Index(
     "ix_attempts_live",
+    attempts.c.campaign_id,
     attempts.c.trunk,
-    attempts.c.lease_until,
+    attempts.c.phase,
     sqlite_where=attempts.c.phase != "ended",
     postgresql_where=attempts.c.phase != "ended",
 )

@@ -234,7 +234,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_attempts_live",
         "attempts",
-        ["trunk", "lease_until"],
+        ["campaign_id", "trunk", "phase"],
         sqlite_where=sa.text("phase != 'ended'"),
         postgresql_where=sa.text("phase != 'ended'"),
     )

@@ -1,0 +1,284 @@
+"""One call from claim to settlement, whatever happens to it on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from bot.outcome import Conversation, ConversationResult, Job, OptOut
+from campaigns.attempts import Ledger
+from campaigns.claiming import Claim
+from campaigns.errors import IllegalMove, StaleFence
+from campaigns.moves import Moved
+from campaigns.settling import Settlement
+from campaigns.states import AttemptPhase, ContactState
+from storage.clock import Clock
+from telephony.call import Call, CallEnd, CallPhase, Dialer, DialRequest, NotAnswered
+from telephony.outcomes import DialStatus, HangupBy
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+#: Makes ready whoever will talk on this call, before it is dialled.
+VoicebotFactory = Callable[[Claim], Awaitable[Conversation]]
+
+_PHASES: Mapping[CallPhase, AttemptPhase] = {
+    CallPhase.RINGING: AttemptPhase.RINGING,
+    CallPhase.ANSWERED: AttemptPhase.ANSWERED,
+}
+_HANGUP_S = 5.0
+_RETRY_S = (0.2, 1.0, 5.0)
+
+
+@dataclass(frozen=True)
+class CallEvent:
+    """Something has happened to an attempt; for live displays."""
+
+    attempt_id: str
+    campaign_id: int
+    contact_id: int
+    name: str | None
+    number: str
+    phase: AttemptPhase
+    at: datetime
+    #: Set when the attempt has ended.
+    code: str | None = None
+    call_status: str | None = None
+    contact_state: ContactState | None = None
+
+    @property
+    def frees_a_channel(self) -> bool:
+        return self.phase in {AttemptPhase.WRAPUP, AttemptPhase.ENDED}
+
+
+class Calling:
+    """Places and holds calls for the runner."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        dialers: Mapping[str, Dialer],
+        voicebots: VoicebotFactory,
+        clock: Clock,
+        tell: Callable[[CallEvent], None],
+        *,
+        overtime_s: float,
+        format_number: Callable[[str, str], str],
+    ) -> None:
+        self._ledger = ledger
+        self._dialers = dialers
+        self._voicebots = voicebots
+        self._clock = clock
+        self._tell = tell
+        self._overtime_s = overtime_s
+        self._format_number = format_number
+        self._disowned: set[str] = set()
+
+    def disown(self, attempt_id: str) -> None:
+        """Another node holds this attempt: hang up, and write nothing more about it."""
+        self._disowned.add(attempt_id)
+
+    async def run(self, claim: Claim) -> None:
+        """See one claim through to its settlement; raises only for cancellation, after having settled."""
+        self._say(claim, AttemptPhase.CREATED)
+        try:
+            await self._run(claim)
+        except* StaleFence:
+            log.warning("attempt_taken_over", attempt_id=claim.attempt_id)
+        except* Exception:
+            # The attempt stays as the ledger has it; its lease runs out and the reaper ends it.
+            log.exception("call_abandoned", attempt_id=claim.attempt_id)
+        finally:
+            self._disowned.discard(claim.attempt_id)
+
+    async def _run(self, claim: Claim) -> None:
+        try:
+            conversation = await self._voicebots(claim)
+            await asyncio.sleep(max(0.0, (claim.dial_at - self._clock.now()).total_seconds()))
+        except asyncio.CancelledError:
+            await self._surely(self._release(claim, "shutdown"))
+            raise
+        except Exception as exc:
+            log.exception("conversation_not_ready", attempt_id=claim.attempt_id)
+            await self._settle(claim, Settlement(dial=self._failed(f"bot not ready: {exc}")))
+            return
+        try:
+            begun = await self._surely(self._ledger.begin(claim.attempt_id, claim.fence))
+        except asyncio.CancelledError:
+            await self._surely(self._release(claim, "shutdown"))
+            raise
+        # From here on the network may have been asked: cancelled or not, the attempt must be settled.
+        if begun.phase is AttemptPhase.ENDED:
+            self._say_ended(claim, begun)
+            return
+        self._say(claim, AttemptPhase.ORIGINATING)
+        await self._place(claim, conversation)
+
+    async def _place(self, claim: Claim, conversation: Conversation) -> None:
+        async with asyncio.TaskGroup() as notes:
+            dialling = True
+
+            def on_phase(phase: CallPhase, at: datetime) -> None:
+                if phase in _PHASES and dialling:
+                    notes.create_task(self._note(claim, _PHASES[phase], at))
+
+            try:
+                outcome = await self._dial(claim, on_phase)
+            except asyncio.CancelledError:
+                cancelled = NotAnswered(DialStatus.CANCEL, self._clock.now(), text="shutdown")
+                await self._surely(self._settle(claim, Settlement(dial=cancelled)))
+                raise
+            finally:
+                dialling = False
+            if isinstance(outcome, NotAnswered):
+                await self._surely(self._settle(claim, Settlement(dial=outcome)))
+            else:
+                await self._talk(claim, outcome, conversation, notes)
+
+    async def _dial(self, claim: Claim, on_phase: Callable[[CallPhase, datetime], None]) -> Call | NotAnswered:
+        try:
+            request = DialRequest(
+                attempt_id=claim.attempt_id,
+                number=self._format_number(claim.trunk, claim.number),
+                caller_id=claim.caller_id,
+                ring_timeout_s=claim.ring_timeout_s,
+            )
+            return await self._dialers[claim.trunk].dial(request, on_phase)
+        except Exception as exc:
+            log.exception("dialer_failed", attempt_id=claim.attempt_id, trunk=claim.trunk)
+            return self._failed(f"dialer: {exc}")
+
+    async def _talk(self, claim: Claim, call: Call, conversation: Conversation, notes: asyncio.TaskGroup) -> None:
+        notes.create_task(self._note(claim, AttemptPhase.ANSWERED, call.answered_at))
+        notes.create_task(self._note(claim, AttemptPhase.TALKING, self._clock.now()))
+        ending = notes.create_task(self._note_end(claim, call))
+        result: ConversationResult | None = None
+        try:
+            async with asyncio.timeout(claim.max_call_s + self._overtime_s):
+                result = await conversation.run(call, self._job(claim))
+        except TimeoutError:
+            log.error("conversation_overran", attempt_id=claim.attempt_id)  # noqa: TRY400 - the trace says nothing
+        except Exception:
+            log.exception("conversation_failed", attempt_id=claim.attempt_id)
+        finally:
+            await self._surely(self._hang_up_and_settle(claim, call, result))
+            ending.cancel()
+
+    async def _hang_up_and_settle(self, claim: Claim, call: Call, result: ConversationResult | None) -> None:
+        end = CallEnd(HangupBy.BOT, self._clock.now(), text="the call did not end when hung up")
+        try:
+            async with asyncio.timeout(_HANGUP_S):
+                await call.hangup()
+                end = await call.ended()
+        except Exception:
+            log.exception("hangup_failed", attempt_id=claim.attempt_id)
+        await self._settle(claim, Settlement(answered_at=call.answered_at, end=end, result=result))
+
+    def _job(self, claim: Claim) -> Job:
+        async def on_opt_out(opt_out: OptOut) -> None:
+            await self._ledger.opt_out(claim.attempt_id, claim.fence, opt_out.evidence)
+
+        return Job(
+            attempt_id=claim.attempt_id,
+            variables={"name": claim.name or "", "phone": claim.number} | dict(claim.variables),
+            max_call_s=claim.max_call_s,
+            on_opt_out=on_opt_out,
+            time_zone=claim.time_zone,
+        )
+
+    async def _note_end(self, claim: Claim, call: Call) -> None:
+        end = await call.ended()
+        await self._note(claim, AttemptPhase.WRAPUP, end.ended_at)
+
+    async def _note(self, claim: Claim, phase: AttemptPhase, at: datetime) -> None:
+        """Write a phase down; a phase that comes late, or twice, is no news."""
+        try:
+            await self._ledger.advance(claim.attempt_id, claim.fence, phase, at)
+        except (IllegalMove, StaleFence) as exc:
+            log.debug("phase_not_noted", attempt_id=claim.attempt_id, phase=phase.value, reason=str(exc))
+        except Exception:
+            # The settlement tells the same once more; a call is not ended for a missing note.
+            log.exception("phase_not_noted", attempt_id=claim.attempt_id, phase=phase.value)
+        else:
+            self._say(claim, phase, at)
+
+    async def _release(self, claim: Claim, reason: str) -> None:
+        if claim.attempt_id not in self._disowned:
+            moved = await self._ledger.release(claim.attempt_id, claim.fence, reason, unasked=True)
+            self._say_ended(claim, moved)
+
+    async def _settle(self, claim: Claim, facts: Settlement) -> None:
+        if claim.attempt_id not in self._disowned:
+            self._say_ended(claim, await self._settle_durably(claim, facts))
+
+    async def _settle_durably(self, claim: Claim, facts: Settlement) -> Moved:
+        for wait_s in (*_RETRY_S, None):
+            try:
+                return await self._ledger.settle(claim.attempt_id, claim.fence, facts)
+            except (OperationalError, InterfaceError):
+                # The database is away for a moment. When it stays away, the lease runs out and a node that reaches
+                # it settles the attempt.
+                if wait_s is None:
+                    raise
+                log.exception("settle_failed", attempt_id=claim.attempt_id, again_in_s=wait_s)
+                await asyncio.sleep(wait_s)
+            except StaleFence:
+                raise
+            except Exception:
+                log.exception("settlement_unusable", attempt_id=claim.attempt_id)
+                break
+        # What the conversation left cannot be stored: the contact must have an outcome all the same.
+        bare = Settlement(dial=facts.dial, answered_at=facts.answered_at, end=facts.end)
+        return await self._ledger.settle(claim.attempt_id, claim.fence, bare)
+
+    def _failed(self, text: str) -> NotAnswered:
+        return NotAnswered(DialStatus.ERROR, self._clock.now(), text=text)
+
+    async def _surely(self, work: Coroutine[Any, Any, T]) -> T:
+        """Finish `work` even if we are cancelled meanwhile; the cancellation is raised after it."""
+        task = asyncio.ensure_future(work)
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError as exc:
+                if task.cancelled():
+                    raise
+                cancelled = exc
+            except Exception:
+                break
+        if cancelled is not None:
+            task.exception()
+            raise cancelled
+        return task.result()
+
+    def _say(self, claim: Claim, phase: AttemptPhase, at: datetime | None = None, **end: Any) -> None:
+        self._tell(
+            CallEvent(
+                attempt_id=claim.attempt_id,
+                campaign_id=claim.campaign_id,
+                contact_id=claim.contact_id,
+                name=claim.name,
+                number=claim.number,
+                phase=phase,
+                at=at or self._clock.now(),
+                **end,
+            )
+        )
+
+    def _say_ended(self, claim: Claim, moved: Moved) -> None:
+        assigned = moved.assigned
+        self._say(
+            claim,
+            AttemptPhase.ENDED,
+            code=assigned.code if assigned else None,
+            call_status=assigned.call_status.value if assigned else None,
+            contact_state=moved.contact_state,
+        )
