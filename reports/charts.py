@@ -24,7 +24,7 @@ CLASS_COLOURS: Final = {
 INK: Final = "#26313d"
 _FAINT: Final = "#d5dbe1"
 _FONT: Final = "Liberation Sans, DejaVu Sans, Arial, Helvetica, sans-serif"
-_WIDTH: Final = 460
+_WIDTH: Final = 560
 _BAR: Final = 26
 _IDS: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
 
@@ -75,9 +75,11 @@ def duration_chart(report: Overview) -> Chart:
 def _bars(rows: list[dict[str, Any]], description: str, colours: dict[str, list[str]]) -> dict[str, Any]:
     import altair as alt
 
+    # Room for the number behind the longest bar.
+    most = max((row["calls"] for row in rows), default=0) * 1.12 or 1
     base = alt.Chart(alt.Data(values=rows), description=description).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
-        x=alt.X("calls:Q", title=None, axis=None, scale=alt.Scale(domainMin=0, nice=False)),
+        x=alt.X("calls:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most], nice=False)),
     )
     legend = (
         alt.Legend(orient="top", title=None, symbolType="square", offset=10) if len(colours["domain"]) > 1 else None
@@ -86,7 +88,8 @@ def _bars(rows: list[dict[str, Any]], description: str, colours: dict[str, list[
         color=alt.Color("class:N", scale=alt.Scale(**colours), legend=legend),
     )
     labels = base.mark_text(align="left", dx=6, color=INK, fontSize=13).encode(text="text:N")
-    chart = (bars + labels).properties(width=_WIDTH, height=alt.Step(_BAR), background="transparent", padding=4)
+    chart = (bars + labels).properties(width=_WIDTH, height=alt.Step(_BAR), background="transparent", padding=2)
+    chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
     # configure() replaces what the other configure_* calls set, so it comes first.
     chart = chart.configure(font=_FONT).configure_view(stroke=None)
     chart = chart.configure_axis(labelFontSize=13, labelColor=INK, labelLimit=180, gridColor=_FAINT)

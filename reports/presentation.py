@@ -146,7 +146,7 @@ def _response(report: Overview) -> tuple[Figure, ...]:
 
 
 def _latency(key: str, label: str, measured: Percentiles, of: str) -> Figure:
-    note = f"median; 95 % within {milliseconds(measured.p95_ms)}, {count(measured.count)} {of}"
+    note = f"median; 95 % within {milliseconds(measured.p95_ms)} ({of}: {count(measured.count)})"
     return Figure(key, label, milliseconds(measured.p50_ms), note if measured.count else f"no {of} measured")
 
 
