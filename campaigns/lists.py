@@ -75,12 +75,7 @@ class _Import:
     source: Source
     rows: int
     counts: Counter[str]
-    #: Where the outcomes stand, once all rows are stored.
-    result_path: Path | None
-
-    @property
-    def finished(self) -> bool:
-        return self.result_path is not None
+    finished: bool
 
 
 def preview(
@@ -125,16 +120,15 @@ async def import_list(
     job = await _begin(database, campaign_id, source, clock)
     missing, before = _missing(columns, required_variables), job.rows
     rules = RowRules(columns, job.campaign["region"], job.campaign["time_zone"], frozenset(required_variables))
-    target = result_path or job.result_path or path.with_name(f"{path.stem}.{job.campaign['code']}.result.csv")
-    if not (job.finished and target.exists()):
-        with result_file(target) as results:
-            await _replay(database, job, results)
-            rest = iter(()) if job.finished else _batches(islice(records, job.rows, None), rules, batch_rows)
-            while batch := await asyncio.to_thread(next, rest, None):
-                results.write(await _store(database, job, batch, clock))
-                if progress is not None:
-                    progress(job.rows, source.lines)
-        await _finish(database, job, target.absolute())
+    target = result_path or path.with_name(f"{path.stem}.{job.campaign['code']}.result.csv")
+    with result_file(target) as results:
+        await _replay(database, job, results)
+        rest = iter(()) if job.finished else _batches(islice(records, job.rows, None), rules, batch_rows)
+        while batch := await asyncio.to_thread(next, rest, None):
+            results.write(await _store(database, job, batch, clock))
+            if progress is not None:
+                progress(job.rows, source.lines)
+    await _finish(database, job, target.absolute())
     counts = {status: job.counts[status.value] for status in RowStatus}
     return ImportSummary(job.id, path.name, job.rows, counts, job.rows - before, missing, target)
 
@@ -169,8 +163,9 @@ async def _begin(database: Database, campaign_id: int, source: Source, clock: Cl
             .order_by(table.id)
         )
         if found := known.first():
-            path = Path(found.result_path) if found.result_path else None
-            return _Import(found.id, campaign, source, found.rows, Counter(found.counts), path)
+            # The path is set when the last row is stored.
+            finished = found.result_path is not None
+            return _Import(found.id, campaign, source, found.rows, Counter(found.counts), finished=finished)
         _refuse_closed(campaign)
         values = {
             "campaign_id": campaign_id,
@@ -181,7 +176,7 @@ async def _begin(database: Database, campaign_id: int, source: Source, clock: Cl
             "created_at": clock.now(),
         }
         added = await conn.execute(insert(list_imports).values(values).returning(list_imports.c.id))
-        return _Import(added.scalar_one(), campaign, source, 0, Counter(), None)
+        return _Import(added.scalar_one(), campaign, source, 0, Counter(), finished=False)
 
     return await database.transact(work)
 

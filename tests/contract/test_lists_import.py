@@ -161,14 +161,20 @@ async def test_the_same_file_adds_nothing_and_tells_the_same_outcomes(desk: Desk
     told = outcomes(first)
     async with desk.house.database.write() as conn:
         await conn.execute(update(contacts).where(contacts.c.line == 2).values(state="done", detail=None))
-    first.result_path.unlink()
     again = await desk.take(content, "renamed.csv")
     assert (again.import_id, again.rows, again.added, again.counts) == (first.import_id, 3, 0, first.counts)
-    assert again.result_path == first.result_path
+    assert again.result_path == desk.folder / "renamed.C1.result.csv"
     assert outcomes(again) == told
     assert len(await desk.contacts()) == 3
-    kept = await desk.take(content)
-    assert (kept.added, outcomes(kept)) == (0, told)
+
+
+async def test_the_outcomes_are_those_of_the_file_that_was_imported(desk: Desk) -> None:
+    first, second = f"phone\n{A}\n", f"phone\n{A}\n{B}\n"
+    await desk.take(first)
+    await desk.take(second)
+    again = await desk.take(first)
+    assert (again.added, outcomes(again)) == (0, [(2, "accepted", "")])
+    assert len(await desk.house.rows(list_imports)) == 2
 
 
 class PowerCutError(Exception):
@@ -373,12 +379,11 @@ async def test_a_preview_stores_nothing_and_shows_how_the_file_is_read(desk: Des
 
 async def test_the_outcome_of_the_do_not_call_list_is_kept_when_the_list_grows(desk: Desk) -> None:
     content = f"phone\n{A}\n{B}\n"
-    first = await desk.take(content)
+    await desk.take(content)
     async with desk.house.database.write() as conn:
         await suppression.add(conn, desk.house.account_id, "+84901234567", suppression.Source.MANUAL, now=NOW)
         blocked = {"state": "dnc_blocked", "detail": "do_not_call"}
         await conn.execute(update(contacts).where(contacts.c.line == 2).values(blocked))
-    first.result_path.unlink()
     again = await desk.take(content)
     assert [status for _, status, _ in outcomes(again)] == ["accepted", "accepted"]
     assert again.counts[RowStatus.DNC] == 0
