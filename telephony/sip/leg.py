@@ -37,15 +37,18 @@ class LegState(Enum):
 class Leg:
     """The signalling of one call, from INVITE to its end.
 
-    `heard` is set by any answer at all, `settled` by an answer or an end, `closed` by the end.
+    `heard` is set by any response at all, `settled` by an answer or an end, `closed` by the end, and `parted` once
+    the far end knows of it too: our BYE or CANCEL is confirmed, or it was the far end that ended the call.
     """
 
     def __init__(self, attempt_id: str, clock: Clock, on_phase: PhaseListener) -> None:
         self.attempt_id = attempt_id
         self.state = LegState.CALLING
-        self.heard, self.settled, self.closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.heard, self.settled = asyncio.Event(), asyncio.Event()
+        self.closed, self.parted = asyncio.Event(), asyncio.Event()
         self.call: StackCall | None = None
         self.sip_call_id: str | None = None
+        self.responded = False
         self.rang = False
         self.answered_at: datetime | None = None
         self.ended_at: datetime | None = None
@@ -78,12 +81,17 @@ class Leg:
             self._move(LegState.ESTABLISHED)
         elif event.event is Event.CALL_CLOSED and not self.closed.is_set():
             self._read_reason(event.text or "")
+            if not self.hanging_up:
+                self.parted.set()
             self._move(LegState.CLOSED)
 
     def response(self, response: Response) -> None:
         """Take one response to our requests, as the trace tells it."""
         if response.method == "INVITE":
+            self.responded = True
             self.heard.set()
+        if self.hanging_up and response.status >= 200 and response.method in ("INVITE", "BYE"):
+            self.parted.set()
 
     def give_up(self, text: str) -> None:
         """Count the call as ended though the stack has not said so."""

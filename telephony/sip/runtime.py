@@ -24,6 +24,7 @@ from telephony.sip.trace import Response, Trace
 
 _log = structlog.get_logger(__name__)
 _DRAIN_S = 5.0
+_PARTING_S = 4.0
 
 
 class SipRuntime:
@@ -44,6 +45,7 @@ class SipRuntime:
         self._legs: dict[str, Leg] = {}
         self._by_handle: dict[int, Leg] = {}
         self._by_call_id: dict[str, Leg] = {}
+        self._parting: set[Leg] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._trace = Trace(self._response_from_thread)
@@ -116,6 +118,10 @@ class SipRuntime:
         for leg in list(self._legs.values()):
             await self.hang_up(leg)
         with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING_S):
+                # A BYE or CANCEL that is lost is sent again only while the stack runs.
+                await asyncio.gather(*(leg.parted.wait() for leg in self._parting))
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 await self._stack.drain()
         for task in self._tasks:
@@ -145,6 +151,14 @@ class SipRuntime:
             del self._legs[leg.attempt_id]
         if leg.call is not None:
             self._by_handle.pop(leg.call.handle, None)
+        if leg.responded and not leg.parted.is_set():
+            self._parting.add(leg)
+            self._loop.call_later(_PARTING_S, self._part, leg)
+        else:
+            self._part(leg)
+
+    def _part(self, leg: Leg) -> None:
+        self._parting.discard(leg)
         if leg.sip_call_id is not None:
             self._by_call_id.pop(leg.sip_call_id, None)
 
@@ -218,6 +232,8 @@ class SipRuntime:
         leg = self._by_call_id.get(response.call_id)
         if leg is not None:
             leg.response(response)
+            if leg in self._parting and leg.parted.is_set():
+                self._part(leg)
 
     def _refuse(self, call: StackCall) -> None:
         _log.warning("sip.incoming_call_refused")

@@ -146,7 +146,7 @@ def test_an_answered_call_is_answered_whatever_the_cause(cause: int) -> None:
 
 @pytest.mark.parametrize("cause", [-1, 128])
 def test_a_cause_that_does_not_exist_is_refused(cause: int) -> None:
-    with pytest.raises(ValueError, match="Q.850"):
+    with pytest.raises(ValueError, match=r"Q\.850"):
         classify_cause(cause, rang=True)
 
 
