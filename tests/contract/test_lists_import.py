@@ -14,9 +14,9 @@ from sqlalchemy import func, select, update
 
 from campaigns import suppression
 from campaigns.errors import CampaignError, UnknownCampaign
-from campaigns.lists import ImportSummary, ListError, RowStatus, import_list, preview
+from campaigns.lists import ImportSummary, ListError, RowStatus, holders, import_list, preview
 from campaigns.states import CampaignState
-from storage.database import Database
+from storage.database import Database, open_database
 from storage.tables import campaigns, contacts, list_imports
 from tests.support_campaigns import NOW, House
 
@@ -395,3 +395,17 @@ async def test_the_clock_that_was_handed_in_is_used(desk: Desk) -> None:
     (contact,) = await desk.contacts()
     (imported,) = await desk.house.rows(list_imports)
     assert contact["next_at"] == imported["created_at"] == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("column", "index"),
+    [("number", "ix_contacts_number (number=?)"), ("external_key", "(campaign_id=? AND external_key=?)")],
+)
+async def test_looking_for_duplicates_on_sqlite_reads_no_more_than_the_batch(
+    tmp_path: Path, column: str, index: str
+) -> None:
+    query = holders(1, column, ["+84901234567", "+84912345678"])
+    async with open_database(f"sqlite:///{tmp_path / 'plan.db'}") as database, database.read() as conn:
+        text = str(query.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
+        plan = (await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")).all()
+    assert [row[3].endswith(index) for row in plan] == [True]
