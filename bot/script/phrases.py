@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from bot.script.check import texts
 from bot.script.interpreter import fill_variables
 from bot.script.language import Script
-from bot.script.rendering import RUNTIME_VARIABLES, placeholders, sentences, spoken
+from bot.script.rendering import RUNTIME_VARIABLES, placeholders, spoken
+from bot.speech.sentences import sentences
 
 
 def phrases(script: Script, variables: Mapping[str, str]) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bot.speech.sentences import sentences
+
 #: Known only during the call: the time of the agreed call-back, as it is said.
 CALL_BACK_AT = "call_back_at"
 RUNTIME_VARIABLES = frozenset({CALL_BACK_AT})
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
-_ABBREVIATION = re.compile(r"(?:\b(?:mr|mrs|ms|dr|st|no|prof|vs|tp|ths|ts)|\b\w|\b[ap]\.m)\.$", re.IGNORECASE)
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -55,14 +55,3 @@ def spoken(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
 def clean(text: str) -> str:
     """One line of printable text: control characters and runs of white space become one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def sentences(text: str) -> tuple[str, ...]:
-    """`text` cut into the sentences that are synthesised, and cached, one by one."""
-    found: list[str] = []
-    for piece in _SENTENCE_END.split(text.strip()):
-        if found and _ABBREVIATION.search(found[-1]):
-            found[-1] = f"{found[-1]} {piece}"
-        elif piece:
-            found.append(piece)
-    return tuple(found)
