@@ -108,6 +108,7 @@ class SipMedia:
             return 0
         discarded_ms = self.ahead_ms
         self._flushes += 1
+        self._unsent = 0
         try:
             self._audio.flush_tx()
             # Read after the request: a silent frame counted from here on can only come after the flush.

@@ -1,0 +1,294 @@
+"""What every dialer owes: calls, their audio both ways, their keys and their end.
+
+Each is run against the simulated network and against a foreign peer, so that both ends cannot share a mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from telephony.call import FRAME_MS, CallPhase, Media, NotAnswered, frame_bytes
+from telephony.errors import MediaClosed
+from telephony.outcomes import DialStatus, HangupBy
+from tests.support_sip import (
+    ECHO,
+    HANG_UP,
+    KEYS,
+    RING,
+    SENT_KEYS,
+    FarEnd,
+    Listener,
+    Open,
+    chirp,
+    foreign,
+    loud_ms,
+    share_heard,
+    simulated,
+    tone,
+)
+
+FRAME_SLACK_MS = 2 * FRAME_MS
+FAR_ENDS = [pytest.param(simulated, id="sip-simulator"), pytest.param(foreign, id="sip-sipp", marks=pytest.mark.sipp)]
+
+
+@pytest.fixture(params=FAR_ENDS)
+def opening(request: pytest.FixtureRequest) -> Open:
+    opened: Open = request.param
+    return opened
+
+
+@pytest.fixture
+async def echoing(opening: Open, tmp_path: Path) -> AsyncIterator[FarEnd]:
+    async with opening(ECHO, tmp_path) as far_end:
+        yield far_end
+
+
+@pytest.fixture
+async def network(tmp_path: Path) -> AsyncIterator[FarEnd]:
+    """A far end that can be asked what it heard."""
+    async with simulated(ECHO, tmp_path) as far_end:
+        yield far_end
+
+
+async def test_the_phases_come_in_order(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    assert echoing.phases == [CallPhase.ORIGINATING, CallPhase.RINGING, CallPhase.ANSWERED]
+    assert call.attempt_id == "attempt-1"
+    assert call.answered_at.tzinfo is not None
+
+
+async def test_audio_goes_both_ways_undamaged(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    sent = chirp(600, call.media.rate_hz)
+    listener = Listener(call)
+    await call.media.write(sent)
+    await listener.until_frames(len(listener.frames) + 50)
+    assert share_heard(sent, await listener.stop(), call.media.rate_hz) > 0.8
+
+
+async def test_the_far_end_hears_what_is_written(network: FarEnd) -> None:
+    call = await network.call()
+    sent = chirp(600, call.media.rate_hz)
+    listener = Listener(call)
+    await call.media.write(sent)
+    await listener.until_frames(len(listener.frames) + 15)
+    await call.hangup()
+    assert network.network is not None
+    (record,) = await network.network.all_ended(1)
+    assert share_heard(sent, record.heard_pcm, 8000) > 0.7
+
+
+async def test_frames_are_20_ms_at_the_rate_of_the_call(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    listener = Listener(call)
+    await listener.until_frames(10)
+    await listener.stop()
+    assert call.media.rate_hz == 8000
+    assert {len(frame) for frame in listener.frames} == {frame_bytes(8000)}
+
+
+async def test_frames_come_at_the_pace_of_the_wall_clock(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    loop = asyncio.get_running_loop()
+    start_s = loop.time()
+    for _ in range(100):
+        await call.media.read()
+    assert abs((loop.time() - start_s) * 1000 - 100 * FRAME_MS) < 200
+
+
+async def test_writing_is_paced_by_playing(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    loop, rate_hz = asyncio.get_running_loop(), call.media.rate_hz
+    start_s = loop.time()
+    for _ in range(25):
+        await call.media.write(tone(40, rate_hz))
+        assert call.media.ahead_ms <= 100
+    assert loop.time() - start_s >= 0.85
+
+
+async def test_one_long_write_is_paced_too(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    loop = asyncio.get_running_loop()
+    start_s = loop.time()
+    await call.media.write(tone(1000, call.media.rate_hz))
+    assert loop.time() - start_s >= 0.85
+    assert call.media.ahead_ms <= 100
+
+
+async def test_half_a_sample_is_refused(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    with pytest.raises(ValueError, match="samples"):
+        await call.media.write(b"\0" * 3)
+
+
+async def test_flush_silences_at_once_and_tells_how_much(network: FarEnd) -> None:
+    call = await network.call()
+    writing = asyncio.create_task(call.media.write(tone(1000, call.media.rate_hz)))
+    listener = Listener(call)
+    await listener.until_frames(20)
+    flushed_ms = call.media.flush()
+    assert call.media.ahead_ms == 0
+    async with asyncio.timeout(1):
+        await writing
+    await listener.until_frames(45)
+    await call.hangup()
+    assert network.network is not None
+    (record,) = await network.network.all_ended(1)
+    heard_ms = loud_ms(record.heard_pcm, 8000)
+    assert flushed_ms > 100
+    assert abs(heard_ms + flushed_ms - 1000) <= FRAME_SLACK_MS
+
+
+async def test_what_is_written_right_after_a_flush_is_played_whole(network: FarEnd) -> None:
+    call = await network.call()
+    listener, rate_hz = Listener(call), call.media.rate_hz
+    await call.media.write(tone(300, rate_hz))
+    call.media.flush()
+    after = chirp(400, rate_hz)
+    await call.media.write(after)
+    await listener.until_frames(len(listener.frames) + 15)
+    await call.hangup()
+    assert network.network is not None
+    (record,) = await network.network.all_ended(1)
+    assert share_heard(after, record.heard_pcm, 8000) > 0.7
+
+
+async def test_flushing_nothing_is_nothing(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    assert call.media.flush() == 0
+    assert call.media.flush() == 0
+
+
+async def test_after_our_hangup_audio_is_closed(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    await call.hangup()
+    await _assert_closed(call.media)
+    assert call.media.ahead_ms == 0
+    assert call.media.flush() == 0
+    with pytest.raises(MediaClosed):
+        await call.media.send_dtmf("1")
+
+
+async def test_after_a_far_end_hangup_audio_is_closed(opening: Open, tmp_path: Path) -> None:
+    async with opening(HANG_UP, tmp_path) as far_end:
+        call = await far_end.call(HANG_UP)
+        end = await call.ended()
+        await _assert_closed(call.media)
+    assert end.hangup_by is HangupBy.CUSTOMER
+    assert end.ended_at > call.answered_at
+
+
+async def _assert_closed(media: Media) -> None:
+    """No frame any more, once those that came before the end are read."""
+    with pytest.raises(MediaClosed):
+        await _read_all(media)
+    with pytest.raises(MediaClosed):
+        await media.write(bytes(320))
+
+
+async def _read_all(media: Media) -> None:
+    while True:
+        await media.read()
+
+
+async def test_a_reader_and_a_writer_are_woken_by_the_end(opening: Open, tmp_path: Path) -> None:
+    async with opening(HANG_UP, tmp_path) as far_end:
+        call = await far_end.call(HANG_UP)
+        writing = asyncio.create_task(call.media.write(tone(20_000, call.media.rate_hz)))
+        listener = Listener(call)
+        async with asyncio.timeout(10):
+            with pytest.raises(MediaClosed):
+                await writing
+        assert 0 < len(await listener.stop()) < len(tone(20_000, 8000))
+
+
+async def test_keys_from_the_customer(network: FarEnd) -> None:
+    call = await network.call(KEYS)
+    pressed: list[str] = []
+    done = asyncio.Event()
+
+    def key(digit: str) -> None:
+        pressed.append(digit)
+        if len(pressed) == len(SENT_KEYS):
+            done.set()
+
+    call.on_dtmf(key)
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert "".join(pressed) == SENT_KEYS
+
+
+async def test_keys_to_the_customer(network: FarEnd) -> None:
+    call = await network.call()
+    await call.media.send_dtmf("42#")
+    assert network.network is not None
+    await network.network.until(lambda net: len(net.calls[0].keys) == 3)
+    await call.hangup()
+    assert network.network.calls[0].keys == ["4", "2", "#"]
+
+
+async def test_hanging_up_twice_is_hanging_up_once(echoing: FarEnd) -> None:
+    call = await echoing.call()
+    await asyncio.gather(call.hangup(), call.hangup())
+    first = await call.ended()
+    await call.hangup()
+    assert await call.ended() == first
+    assert first.hangup_by is HangupBy.BOT
+
+
+async def test_several_tasks_may_wait_for_the_end(opening: Open, tmp_path: Path) -> None:
+    async with opening(HANG_UP, tmp_path) as far_end:
+        call = await far_end.call(HANG_UP)
+        waiting = [asyncio.create_task(call.ended()) for _ in range(3)]
+        waiting[0].cancel()
+        ends = await asyncio.gather(*waiting, call.ended(), return_exceptions=True)
+    assert isinstance(ends[0], asyncio.CancelledError)
+    assert ends[1] == ends[2] == ends[3]
+
+
+async def test_ring_timeout_gives_no_answer(opening: Open, tmp_path: Path) -> None:
+    async with opening(RING, tmp_path) as far_end:
+        result = await far_end.dialer.dial(far_end.request(RING, ring_timeout_s=0.4), lambda _phase, _at: None)
+    assert isinstance(result, NotAnswered)
+    assert (result.dial_status, result.rang) == (DialStatus.NOANSWER, True)
+
+
+async def test_a_stray_call_is_never_found(echoing: FarEnd) -> None:
+    assert await echoing.dialer.hangup_stray("attempt-of-an-earlier-process") is False
+
+
+async def test_a_closed_dialer_dials_no_more(network: FarEnd) -> None:
+    await network.dialer.aclose()
+    await network.dialer.aclose()
+    result = await network.dialer.dial(network.request(ECHO), lambda _phase, _at: None)
+    assert isinstance(result, NotAnswered)
+    assert result.dial_status is DialStatus.CHANUNAVAIL
+
+
+async def test_closing_ends_every_call(network: FarEnd) -> None:
+    calls = await asyncio.gather(*(network.call() for _ in range(5)))
+    await network.dialer.aclose()
+    ends = await asyncio.gather(*(call.ended() for call in calls))
+    assert {end.hangup_by for end in ends} == {HangupBy.BOT}
+    assert network.network is not None
+    records = await network.network.all_ended(5)
+    assert {record.ended_by for record in records} == {"caller"}
+
+
+async def test_twenty_calls_at_once_hear_each_their_own(network: FarEnd) -> None:
+    calls = await asyncio.gather(*(network.call() for _ in range(20)))
+    rate_hz = calls[0].media.rate_hz
+    sent = [chirp(300, rate_hz, from_hz=300 + 50 * n, to_hz=1500 + 90 * n) for n in range(20)]
+    listeners = [Listener(call) for call in calls]
+    await asyncio.gather(*(call.media.write(sound) for call, sound in zip(calls, sent, strict=True)))
+    await asyncio.gather(*(listener.until_frames(len(listener.frames) + 35) for listener in listeners))
+    heard = [await listener.stop() for listener in listeners]
+    await asyncio.gather(*(call.hangup() for call in calls))
+    assert network.network is not None
+    await network.network.all_ended(20)
+    for own, received in zip(sent, heard, strict=True):
+        assert share_heard(own, received, rate_hz) > 0.6
