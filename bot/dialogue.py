@@ -18,8 +18,9 @@ from bot.events import Event, Failed, Machine, Pressed, Quiet, Silence, Spoken, 
 from bot.frames import BeepFrame, HeardFrame, LineFrame, MonologueFrame, SpeechStartedFrame
 from bot.outcome import EndedBy, Job, OptOut
 from bot.script.hearing import model_of
-from bot.script.interpreter import CallBack, Effect, Interpreter, Line, Reply, SetCode, Wait
+from bot.script.interpreter import Interpreter
 from bot.script.language import BuiltIn, Script
+from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Wait
 from bot.timings import BotTurn, CallTime, CustomerTurn, TurnLog
 
 _log = structlog.get_logger(__name__)

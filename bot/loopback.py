@@ -81,6 +81,10 @@ class LoopbackMedia:
         while (over_s := self._says.waiting_s - _AHEAD_S) > 0:
             await self._sleep_until(asyncio.get_running_loop().time() + max(over_s, 0.001))
 
+    def say(self, pcm: bytes) -> None:
+        """Queue audio of any length without waiting for it to play."""
+        self._says.put(pcm)
+
     def flush(self) -> int:
         """See `Media`."""
         return round(self._says.clear() / SAMPLE_BYTES / self.rate_hz * 1000)

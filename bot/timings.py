@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.outcome import Speaker, Turn
-from bot.script.interpreter import Line
+from bot.script.replies import Line
 from storage.clock import Clock
 from telephony.call import Call
 

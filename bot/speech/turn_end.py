@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Final, Protocol
 
 import numpy as np
@@ -29,7 +30,8 @@ class SmartTurn:
     def __init__(self, pool: WorkPool) -> None:
         from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 
-        self._model = LocalSmartTurnAnalyzerV3(sample_rate=_RATE_HZ, cpu_count=1)
+        path = resources.files("pipecat.audio.turn.smart_turn.data") / "smart-turn-v3.2-cpu.onnx"
+        self._model = LocalSmartTurnAnalyzerV3(smart_turn_model_path=str(path), sample_rate=_RATE_HZ, cpu_count=1)
         self._pool = pool
 
     async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
