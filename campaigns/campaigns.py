@@ -122,16 +122,19 @@ class Campaigns:
         """Run the campaign, now or from its start date on; also resumes a paused one. Raises `CampaignError`."""
         async with self._database.write() as conn:
             row = await self._row(conn, campaign_id)
-            left = select(contacts.c.id).where(
-                contacts.c.campaign_id == campaign_id, contacts.c.state.in_(words(sorted(UNFINISHED)))
-            )
-            if row["state"] not in OPEN and (await conn.execute(left.limit(1))).first() is None:
-                raise CampaignError(f"campaign {row['code']} has nobody to call; import a contact list first")
+            if row["state"] in {CampaignState.DRAFT, CampaignState.SCHEDULED}:
+                await self._require_somebody(conn, row)
             now = self._clock.now()
             if row["end_at"] is not None and row["end_at"] <= now:
                 raise CampaignError(f"campaign {row['code']} ended on {row['end_at']:%Y-%m-%d}; set a later end date")
             later = row["start_at"] is not None and row["start_at"] > now and row["state"] == CampaignState.DRAFT
             return await self._move(conn, row, CampaignState.SCHEDULED if later else CampaignState.RUNNING)
+
+    async def _require_somebody(self, conn: AsyncConnection, row: Mapping[str, Any]) -> None:
+        left = contacts.c.state.in_(words(sorted(UNFINISHED)))
+        somebody = select(contacts.c.id).where(contacts.c.campaign_id == row["id"], left).limit(1)
+        if (await conn.execute(somebody)).first() is None:
+            raise CampaignError(f"campaign {row['code']} has nobody to call; import a contact list first")
 
     async def pause(self, campaign_id: int) -> CampaignState:
         """Place no further call; live ones go on to their end. Raises `CampaignError`."""

@@ -1,0 +1,206 @@
+"""What a dead node leaves behind, at every step of a call, and how another one goes on from there."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from campaigns.attempts import HangupStray
+from campaigns.errors import StaleFence
+from campaigns.states import AttemptPhase
+from storage.database import Database
+from storage.tables import attempt_events, attempts, contacts, ledger_entries
+from tests.support_campaigns import NOW, House
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    return await House(database).build()
+
+
+def _stray(*found: str) -> tuple[HangupStray, list[tuple[str, str]]]:
+    asked: list[tuple[str, str]] = []
+
+    async def hangup_stray(trunk: str, attempt_id: str) -> bool:
+        asked.append((trunk, attempt_id))
+        return attempt_id in found
+
+    return hangup_stray, asked
+
+
+async def _dead_claim(house: House, *phases: str, **changes: Any) -> Any:
+    """A claim of a node that died, one second after each phase."""
+    await house.campaign(people=1, **changes)
+    dead = house.ledger("dead")
+    (claim,) = (await dead.claim(["line"], 1)).claims
+    for phase in phases:
+        house.clock.advance(seconds=1)
+        await dead.advance(claim.attempt_id, 1, AttemptPhase(phase), house.clock.now())
+    return claim
+
+
+async def test_a_lease_that_still_runs_is_respected(house: House) -> None:
+    claim = await _dead_claim(house)
+    house.clock.advance(seconds=14)
+    hangup, _ = _stray()
+    assert await house.ledger("alive").reap(hangup) == []
+    assert (await house.row(attempts, claim.attempt_id))["phase"] == "created"
+
+
+async def test_a_claimed_contact_goes_back_to_the_queue_uncounted(house: House) -> None:
+    claim = await _dead_claim(house)
+    house.clock.advance(seconds=15)
+    hangup, asked = _stray()
+    (ended,) = await house.ledger("alive").reap(hangup)
+    assert (ended.contact_state, ended.reason, asked) == ("pending", "node_died", [])
+    contact = await house.row(contacts, claim.contact_id)
+    assert (contact["state"], contact["attempts"]) == ("pending", 0)
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["phase"], row["action_code"], row["lost"], row["originated_at"]) == ("ended", "XC", False, None)
+    (again,) = (await house.ledger("alive").claim(["line"], 1)).claims
+    assert (again.contact_id, again.attempt_no) == (claim.contact_id, 1)
+
+
+@pytest.mark.parametrize("phases", [("originating",), ("originating", "ringing")])
+async def test_a_call_that_may_be_ringing_is_hung_up_and_not_repeated(house: House, phases: tuple[str, ...]) -> None:
+    claim = await _dead_claim(house, *phases, max_attempts=5)
+    house.clock.advance(seconds=60)
+    hangup, asked = _stray()
+    await house.ledger("alive").reap(hangup)
+    assert asked == [("line", claim.attempt_id)]
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["lost"], row["action_code"], row["dial_status"], row["node"]) == (True, "CU", "ERROR", "alive")
+    assert row["originated_at"] <= row["ended_at"] <= NOW + timedelta(seconds=len(phases))
+    assert (await house.row(contacts, claim.contact_id))["state"] == "error"
+    assert (await house.ledger("alive").claim(["line"], 1)).claims == ()
+    kinds = [event["kind"] for event in await house.rows(attempt_events)]
+    assert kinds[-2:] == ["taken_over", "settled"]
+
+
+async def test_a_lost_call_is_repeated_when_a_rule_says_so(house: House) -> None:
+    rules = [{"on": ["unreachable"], "times": 1, "after_min": 20}]
+    claim = await _dead_claim(house, "originating", max_attempts=2, retry_rules=rules)
+    house.clock.advance(seconds=60)
+    await house.ledger("alive").reap(_stray()[0])
+    contact = await house.row(contacts, claim.contact_id)
+    assert (contact["state"], contact["next_at"]) == ("retry_wait", house.clock.now() + timedelta(minutes=20))
+
+
+@pytest.mark.parametrize("phases", [("originating", "answered"), ("originating", "ringing", "answered", "talking")])
+async def test_a_lost_conversation_is_our_error_and_costs_nothing(house: House, phases: tuple[str, ...]) -> None:
+    claim = await _dead_claim(house, *phases)
+    house.clock.advance(seconds=60)
+    await house.ledger("alive").reap(_stray()[0])
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["call_status"], row["action_code"], row["dial_status"]) == ("BOT_ERROR", "ER", "ANSWER")
+    assert row["answered_at"] <= row["ended_at"]
+    assert (row["blocks"], row["cost_bot"]) == (0, Decimal(0))
+    assert await house.rows(ledger_entries) == []
+
+
+async def test_a_stray_call_that_was_still_there_ended_when_we_hung_it_up(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered")
+    house.clock.advance(seconds=60)
+    await house.ledger("alive").reap(_stray(claim.attempt_id)[0])
+    assert (await house.row(attempts, claim.attempt_id))["ended_at"] == house.clock.now()
+
+
+async def test_a_call_in_wrap_up_is_over_and_nobody_is_asked(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered", "wrapup")
+    ended_at = house.clock.now()
+    house.clock.advance(seconds=60)
+    hangup, asked = _stray()
+    await house.ledger("alive").reap(hangup)
+    row = await house.row(attempts, claim.attempt_id)
+    assert (asked, row["ended_at"], row["action_code"]) == ([], ended_at, "ER")
+
+
+async def test_an_unreachable_trunk_does_not_keep_the_attempt_open(house: House) -> None:
+    claim = await _dead_claim(house, "originating")
+    house.clock.advance(seconds=60)
+
+    async def broken(trunk: str, attempt_id: str) -> bool:
+        raise ConnectionError
+
+    await house.ledger("alive").reap(broken)
+    assert (await house.row(attempts, claim.attempt_id))["phase"] == "ended"
+
+
+async def test_the_late_settlement_of_a_node_thought_dead_changes_nothing(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered")
+    house.clock.advance(seconds=60)
+    await house.ledger("alive").reap(_stray()[0])
+    before = await house.row(attempts, claim.attempt_id)
+    dead = house.ledger("dead")
+    with pytest.raises(StaleFence):
+        await dead.settle(claim.attempt_id, 1, house.talked())
+    with pytest.raises(StaleFence):
+        await dead.advance(claim.attempt_id, 1, AttemptPhase.TALKING, house.clock.now())
+    with pytest.raises(StaleFence):
+        await dead.opt_out(claim.attempt_id, 1, "too late")
+    assert await dead.renew({claim.attempt_id: 1}) == {claim.attempt_id}
+    assert await house.row(attempts, claim.attempt_id) == before
+
+
+async def test_renewing_keeps_the_reaper_away(house: House) -> None:
+    claim = await _dead_claim(house, "originating")
+    ledger = house.ledger("dead")
+    for _ in range(4):
+        house.clock.advance(seconds=10)
+        assert await ledger.renew({claim.attempt_id: 1}) == set()
+        assert await house.ledger("alive").reap(_stray()[0]) == []
+    assert await ledger.renew({}) == set()
+
+
+async def test_a_node_known_to_be_dead_is_reaped_without_waiting(house: House) -> None:
+    claim = await _dead_claim(house)
+    alive = house.ledger("alive")
+    assert await alive.nodes_with_live_attempts() == {"dead"}
+    (ended,) = await alive.reap(_stray()[0], dead_nodes=["dead"])
+    assert ended.attempt_id == claim.attempt_id
+    assert await alive.nodes_with_live_attempts() == set()
+
+
+async def test_two_reapers_end_each_attempt_once(house: House) -> None:
+    await house.campaign(people=30)
+    dead = house.ledger("dead")
+    for claim in (await dead.claim(["line"], 30)).claims:
+        await dead.begin(claim.attempt_id, 1)
+    house.clock.advance(seconds=60)
+    ended = await asyncio.gather(*(house.ledger(name).reap(_stray()[0]) for name in ("one", "two")))
+    ids = [moved.attempt_id for reaped in ended for moved in reaped]
+    assert len(ids) == len(set(ids)) == 30
+    assert [e["kind"] for e in await house.rows(attempt_events)].count("settled") == 30
+
+
+async def test_more_dead_attempts_than_one_round_takes_are_all_ended(house: House) -> None:
+    await house.campaign(people=105, concurrency=1000)
+    await house.trunk("wide", channels=1000)
+    claims = 0
+    dead = house.ledger("dead")
+    while found := (await dead.claim(["line"], 200)).claims:
+        claims += len(found)
+    assert claims == 100
+    house.clock.advance(seconds=60)
+    assert len(await house.ledger("alive").reap(_stray()[0])) == 100
+    assert await house.live() == 0
+
+
+async def test_a_reaper_that_dies_itself_is_followed_by_another(house: House) -> None:
+    claim = await _dead_claim(house, "originating")
+    house.clock.advance(seconds=60)
+
+    async def dies(trunk: str, attempt_id: str) -> bool:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await house.ledger("second").reap(dies)
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["node"], row["fence"], row["phase"], row["lost"]) == ("second", 2, "originating", True)
+    house.clock.advance(seconds=60)
+    (ended,) = await house.ledger("third").reap(_stray()[0])
+    assert ended.contact_state == "error"
