@@ -25,6 +25,7 @@ from bot.script.language import (
 )
 from bot.script.nodes import Node, Reader, key_line, line_of, optional, suggestion
 
+LISTEN_KEYS = ("ask", "intents", "keys", "reprompt", "else", "silence", "min_confidence")
 _STEP_NAME = re.compile(r"(?!_)[\w-]+")
 _KEY = re.compile(r"[0-9*#]")
 _LONGEST_SILENCE_MS = 60_000
@@ -116,8 +117,7 @@ class BlockReader:
         return AskBack(() if ask is None else self.reader.texts(ask, "ask of call_back"), line)
 
     def _listen(self, node: Node, line: int) -> Listen:
-        known = ("ask", "intents", "keys", "reprompt", "else", "silence", "min_confidence")
-        entries = self.reader.mapping(node, "listen", known)
+        entries = self.reader.mapping(node, "listen", LISTEN_KEYS)
         ask, reprompt = optional(entries, "ask"), optional(entries, "reprompt")
         otherwise, silence = optional(entries, "else"), optional(entries, "silence")
         confidence = optional(entries, "min_confidence")

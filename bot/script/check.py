@@ -101,7 +101,7 @@ def _check_codes(script: Script, reader: Reader) -> None:
     known = settable(script.codes)
     for _, block in script.blocks():
         if isinstance(block, Label) and block.code and block.code not in known:
-            remedy = f"Declare it under `codes:`, or: {suggestion(block.code, known)}"
+            remedy = f"Declare it under `codes:`. {suggestion(block.code, known)}"
             reader.wrong(block.line, f"code `{block.code}` is not declared", remedy)
 
 
@@ -113,7 +113,7 @@ def _check_texts(script: Script, reader: Reader) -> None:
             reader.wrong(line, f"`{broken}` in a text is no variable", "Write {name}, or {{ and }} for braces")
         for name in placeholders(text) if broken is None else ():
             if name not in known:
-                remedy = f"Declare it under `variables:`, or: {suggestion(name, known)}"
+                remedy = f"Declare it under `variables:`. {suggestion(name, known)}"
                 reader.wrong(line, f"undefined variable `{name}`", remedy)
 
 

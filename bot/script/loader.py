@@ -34,7 +34,7 @@ DEFAULT_MIN_CONFIDENCE = 0.5
 #: Intents that are understood at any moment and may be led to a step of the script.
 HANDLED = (BuiltIn.OPT_OUT, BuiltIn.CALL_BACK, BuiltIn.WRONG_PERSON)
 
-_TOP = (
+TOP_KEYS = (
     "script",
     "title",
     "language",
@@ -80,7 +80,7 @@ def _read(path: Path, file: str) -> str:
 
 
 def _read_script(reader: Reader, root: Node, file: str) -> Script | None:
-    top = reader.mapping(root, "the script", _TOP)
+    top = reader.mapping(root, "the script", TOP_KEYS)
     if "steps" not in top:
         reader.wrong(root, "the script has no steps", "Add `steps:`")
         return None
