@@ -71,6 +71,7 @@ async def _serve(personas: tuple[Persona, ...], options: argparse.Namespace) -> 
             own_thread=False,
             record_dir=options.record,
             log=log,
+            keep_heard=False,
         )
         stop = asyncio.Event()
         async with network, _stopping(stop):

@@ -21,6 +21,8 @@ from telephony.simulator.record import CallRecord, Heard
 _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _MAX_PACKET = 2048
+#: A caller that neither cancels nor lives any more must not leave a call behind.
+_LONGEST_RING_MS = 180_000
 
 
 class Line:
@@ -74,6 +76,8 @@ class Surroundings:
     host: str
     lines: Lines | None
     clock: Clock
+    #: Whether every packet is kept until the call's end.
+    hear: bool = True
 
 
 class SimulatedCall:
@@ -89,6 +93,7 @@ class SimulatedCall:
         self._lines = surroundings.lines
         self._host = surroundings.host
         self._clock = surroundings.clock
+        self._keep = surroundings.hear
         self._invited: float | None = None
         self._line: Line | None = None
         self._performance: Performance | None = None
@@ -136,6 +141,8 @@ class SimulatedCall:
                 self._reject(reception, waited_ms, now)
             case RingOut():
                 self._ring()
+                if waited_ms >= _LONGEST_RING_MS:
+                    self.leg.reject(480, now)
             case Unreachable():
                 pass
             case _:
@@ -214,7 +221,8 @@ class SimulatedCall:
             if self.record.first_packet_ms is None:
                 self.record.first_packet_ms = at_ms
             self.record.packets_heard += 1
-            self.record.heard.append(Heard(at_ms, packet.sequence, packet.timestamp, packet.payload))
+            if self._keep:
+                self.record.heard.append(Heard(at_ms, packet.sequence, packet.timestamp, packet.payload))
             self._performance.hear(packet.payload, int(at_ms))
         elif packet.payload_type == agreed.event_type and packet.timestamp != self._last_key_timestamp:
             self._last_key_timestamp = packet.timestamp

@@ -38,6 +38,7 @@ class Exchange(asyncio.DatagramProtocol):
         *,
         record_dir: Path | None = None,
         log: TextIO | None = None,
+        keep_heard: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self.invites: list[Invite] = []
@@ -48,7 +49,8 @@ class Exchange(asyncio.DatagramProtocol):
         self._record_dir = record_dir
         self._log = log
         self._clock = clock or SystemClock()
-        self._surroundings = Surroundings(host, lines, self._clock)
+        self._surroundings = Surroundings(host, lines, self._clock, hear=keep_heard or record_dir is not None)
+        self._keep_heard = keep_heard
         self._earlier: Counter[str] = Counter()
         self._live: dict[Leg, SimulatedCall] = {}
 
@@ -67,8 +69,7 @@ class Exchange(asyncio.DatagramProtocol):
         """Hang up what is live, without waiting for an answer, and free the sockets."""
         self._metronome.stop()
         for leg, call in tuple(self._live.items()):
-            leg.hangup(self._loop.time())
-            leg.abandon()
+            leg.quit(self._loop.time())
             self._end(call)
         self._transport.close()
 
@@ -122,6 +123,9 @@ class Exchange(asyncio.DatagramProtocol):
         self._write(call.record.as_json())
         if self._record_dir is not None and call.record.heard:
             self._save(call.record, self._record_dir)
+        if not self._keep_heard:
+            call.record.heard.clear()
+        call.record.complete = True
 
     def _save(self, record: CallRecord, folder: Path) -> None:
         try:
@@ -130,9 +134,13 @@ class Exchange(asyncio.DatagramProtocol):
             _log.warning("recording_failed", call_id=record.invite.call_id, reason=str(error))
 
     def _write(self, row: dict[str, object]) -> None:
-        if self._log is not None:
+        if self._log is None:
+            return
+        try:
             self._log.write(json.dumps(row, ensure_ascii=False) + "\n")
             self._log.flush()
+        except OSError as error:
+            _log.warning("log_failed", call_id=row["call_id"], reason=str(error))
 
 
 def _invite(leg: Leg, number: str, persona: Persona | None, at: datetime) -> Invite:

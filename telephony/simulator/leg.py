@@ -215,6 +215,14 @@ class Leg:
         else:
             self.hangup(now, EndedBy.NETWORK)
 
+    def quit(self, now: float) -> None:
+        """End the call with one word and wait for no answer, because the network closes."""
+        if self.state is LegState.INVITED:
+            self.reject(480, now, by=EndedBy.NETWORK)
+        else:
+            self.hangup(now)
+        self.abandon()
+
     def poll(self, now: float) -> None:
         """Repeat what is unanswered, and give up after 64·T1."""
         pending = self._pending

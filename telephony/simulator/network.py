@@ -26,6 +26,7 @@ class SimulatedNetwork:
 
     With `own_thread` (the default) they live in a thread and event loop of their own, so that a busy main loop
     does not make the customers stammer. `lines` are the rendered texts (`render`); None when nobody says any.
+    Records keep what was heard (about a megabyte a minute and call) unless `keep_heard` is False.
     `record_dir` receives what each answered call heard; `log` (text, open) a JSON line for each INVITE and end.
     """
 
@@ -39,6 +40,7 @@ class SimulatedNetwork:
         own_thread: bool = True,
         record_dir: Path | None = None,
         log: TextIO | None = None,
+        keep_heard: bool = True,
         clock: Clock | None = None,
     ) -> None:
         known = tuple(personas)
@@ -46,7 +48,9 @@ class SimulatedNetwork:
             lines.require(known)
         elif any(True for persona in known for _ in persona.lines()):
             raise SimulatorError("personas say lines, but no rendered lines were given; call render() first")
-        self._exchange = Exchange(known, lines, host, record_dir=record_dir, log=log, clock=clock)
+        self._exchange = Exchange(
+            known, lines, host, record_dir=record_dir, log=log, keep_heard=keep_heard, clock=clock
+        )
         self._wanted_port = port
         self._own_thread = own_thread
         self._thread: threading.Thread | None = None
@@ -64,7 +68,7 @@ class SimulatedNetwork:
 
     @property
     def calls(self) -> list[CallRecord]:
-        """Every call so far, in the order of its INVITE; live ones have no `ended_at`."""
+        """Every call so far, in the order of its INVITE; live ones are not `complete`."""
         return list(self._exchange.calls)
 
     async def __aenter__(self) -> Self:
@@ -90,7 +94,7 @@ class SimulatedNetwork:
                 await asyncio.sleep(_LOOK_S)
 
     async def all_ended(self, calls: int, timeout_s: float = 30.0) -> list[CallRecord]:
-        """Wait until at least so many calls came and none lives any more."""
+        """Wait until at least so many calls came and all records are complete, recordings and log included."""
         await self.until(lambda net: _ended(net.calls, calls), timeout_s)
         return self.calls
 
@@ -113,7 +117,7 @@ class SimulatedNetwork:
         tell = started.get_loop().call_soon_threadsafe
         try:
             await self._exchange.open(self._wanted_port)
-        except SimulatorError as error:
+        except Exception as error:  # it belongs to whoever waits for the start
             tell(started.set_exception, error)
             return
         self._stop = lambda: _set(loop, stopped)
@@ -128,4 +132,4 @@ def _set(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 
 def _ended(calls: list[CallRecord], count: int) -> bool:
-    return len(calls) >= count and all(call.ended_at is not None for call in calls)
+    return len(calls) >= count and all(call.complete for call in calls)

@@ -105,7 +105,7 @@ class Reader:
 
     def _bounded(self, node: Node, setting: Setting, value: float) -> Any:
         if setting.low is not None and setting.high is not None and not setting.low <= value <= setting.high:
-            what = f"`{setting.name}` is {value:g}, outside {setting.low:g} to {setting.high:g}"
+            what = f"`{setting.name}` is {value:.10g}, outside {setting.low:.10g} to {setting.high:.10g}"
             self.problem(node, what, "choose a value within these bounds")
             return WRONG
         return value

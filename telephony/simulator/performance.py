@@ -30,7 +30,8 @@ from telephony.simulator.persona import (
 )
 from telephony.simulator.rtp import Key
 
-_ECHO_FRAMES = 25
+#: An echo may lag this far behind what is heard; then the oldest is lost.
+_ECHO_FRAMES = 100
 _KEY_END_REPEATS = 3
 
 

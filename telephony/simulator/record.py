@@ -64,6 +64,8 @@ class CallRecord:
     packets_sent: int = 0
     packets_heard: int = 0
     law: Law = PCMU
+    #: Nothing of this record, its recording and its log row will change any more.
+    complete: bool = False
 
     @property
     def heard_pcm(self) -> bytes:

@@ -34,6 +34,7 @@ from telephony.simulator.persona import (
     WaitForBot,
 )
 from telephony.simulator.persona_file import load_personas
+from telephony.simulator.settings import Setting
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo" / "personas"
@@ -158,7 +159,7 @@ def test_numbers_need_no_quotes_and_may_be_patterns_or_a_list(write: Write) -> N
         ('number: "12a"\nname: A\n', "anna.yaml:1: `12a` is no telephone number; write it as"),
         ("number: []\nname: A\n", "anna.yaml:1: `number` is an empty list; name at least one number"),
         (HEAD + "play:\n  - wait: soon\n", "anna.yaml:4: `ms` must be a whole number"),
-        (HEAD + "play:\n  - wait: -5\n", "anna.yaml:4: `ms` is -5, outside 0 to 3.6e+06"),
+        (HEAD + "play:\n  - wait: -5\n", "anna.yaml:4: `ms` is -5, outside 0 to 3600000"),
         (HEAD + "play:\n  - say\n", "anna.yaml:4: `say` needs a value; write `say: …`"),
         (HEAD + "play:\n  - say: \n", "anna.yaml:4: `text` must be a text that is not empty"),
         (HEAD + "play:\n  - say: {cut_after_ms: 100}\n", "anna.yaml:4: `say` needs `text`; add it: what to say"),
@@ -253,12 +254,23 @@ def test_the_published_schema_is_the_one_in_use() -> None:
     assert published == json_schema()
 
 
-def test_every_word_and_setting_stands_in_the_reference_page() -> None:
+def _row(name: str, setting: Setting, short: str | None) -> str:
+    default = "–" if setting.default is None else str(setting.default)
+    if setting.required or isinstance(setting.default, bool):
+        default = "**needed**" if setting.required else default.lower()
+    bounds = "" if setting.low is None else f"{setting.low:.10g} to {setting.high:.10g}"
+    form = " (short form)" if setting.name == short else ""
+    return f"| {name} | `{setting.name}`{form} | {setting.kind.value} | {default} | {bounds} | {setting.about} |"
+
+
+def test_the_reference_page_tells_every_setting_as_it_is() -> None:
     page = (ROOT / "docs" / "reference" / "personas.md").read_text(encoding="utf-8")
-    words = {*ACTS, *RECEPTIONS, *FLAGS}
-    settings = {setting.name for word in (*ACTS.values(), *RECEPTIONS.values()) for setting in word.settings}
+    for name, word in {**RECEPTIONS, **ACTS}.items():
+        for at, setting in enumerate(word.settings):
+            assert _row(f"`{name}`" if at == 0 else "", setting, word.short) in page
     keys = {"number", "name", "expected_code", "contact", "voice", "speed", "play", "first", "max_call_ms"}
-    assert {word for word in words | settings | keys if f"`{word}`" not in page} == set()
+    assert {key for key in keys if f"`{key}`" not in page} == set()
+    assert {flag for flag in FLAGS if f"`{flag}: true`" not in page} == set()
 
 
 def test_every_act_of_the_model_has_a_word() -> None:
