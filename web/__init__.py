@@ -1,1 +1,1 @@
-"""The dashboard: pages, live events and downloads."""
+"""The dashboard: server-rendered pages whose state is the address, and live events."""

@@ -1,0 +1,71 @@
+"""The dashboard as an ASGI application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
+from storage.clock import Clock, SystemClock
+from storage.database import Database
+from web import calls, campaigns, exports, live, recordings, usage
+from web.access import Guard
+from web.control import CampaignControl
+from web.errors import ControlRefused
+from web.rendering import page
+from web.state import Shared, WebSettings
+
+_STATIC = Path(__file__).parent / "static"
+_STATUS: dict[type[Exception], int] = {NoSuchCampaign: 404, NoSuchAttempt: 404, BadFilter: 400, ControlRefused: 409}
+
+
+def create_app(
+    database: Database,
+    settings: WebSettings,
+    *,
+    control: CampaignControl | None = None,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """The dashboard over an open database; `control`, when given, puts start, pause and stop on the pages."""
+    app = FastAPI(title="Campana", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.shared = Shared(database, settings, control, clock or SystemClock())
+    app.add_middleware(Guard)
+    for part in (campaigns, calls, live, recordings, exports, usage):
+        app.include_router(part.router)
+    app.mount("/static", _Static(directory=_STATIC))
+    app.add_api_route("/healthz", _health, response_class=PlainTextResponse, include_in_schema=False)
+    app.add_exception_handler(ReportError, _explain)
+    app.add_exception_handler(ControlRefused, _explain)
+    app.add_exception_handler(HTTPException, _explain)
+    app.add_exception_handler(RequestValidationError, _explain)
+    return app
+
+
+class _Static(StaticFiles):
+    """Our own assets: a browser may keep them, but asks each time whether they have changed."""
+
+    def file_response(self, *args: object, **kwargs: object) -> PlainTextResponse:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response  # type: ignore[return-value]
+
+
+async def _health() -> str:
+    return "ok\n"
+
+
+async def _explain(request: Request, error: Exception) -> HTMLResponse:
+    """A page that says what is wrong, and what to do."""
+    if isinstance(error, HTTPException):
+        status, text = error.status_code, "There is nothing here." if error.detail == "Not Found" else error.detail
+    elif isinstance(error, RequestValidationError):
+        status, text = 404, "There is nothing here."
+    else:
+        status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 409)
+        text = str(error)
+    return page(request, "error.html", status=status, code=status, text=text)

@@ -1,0 +1,43 @@
+"""What every page works with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from storage.clock import Clock, SystemClock
+from storage.database import Database
+from web.control import CampaignControl
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Settings of the dashboard."""
+
+    recordings_dir: Path
+    #: Seconds between two looks at a running campaign; no page gets events faster.
+    live_interval_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One dashboard's database, settings and signals."""
+
+    database: Database
+    settings: WebSettings
+    control: CampaignControl | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    #: Set when the server is to end: event streams then end too.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _shared(request: Request) -> Shared:
+    shared: Shared = request.app.state.shared
+    return shared
+
+
+SharedDep = Annotated[Shared, Depends(_shared)]
