@@ -108,9 +108,10 @@ class SimulatedCall:
         if self.leg.over:
             return
         if self.leg.state is LegState.INVITED:
-            self._receive_call(now)
-        if self._line is not None:
+            self._receive_call(now)  # the first act must have begun before the first packet is heard
+        else:
             self._drain()
+        if self._line is not None:
             self._speak(now)
 
     def close(self) -> None:

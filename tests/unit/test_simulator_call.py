@@ -11,7 +11,7 @@ import pytest
 from storage.clock import ManualClock
 from telephony.simulator.call import Line, SimulatedCall, Surroundings
 from telephony.simulator.leg import EndedBy, LegState
-from telephony.simulator.persona import Answer, HangUp, Persona, Reception, Reject, RingOut, Silent
+from telephony.simulator.persona import Answer, Echo, HangUp, Persona, Reception, Reject, RingOut, Silent
 from telephony.simulator.record import CallRecord, Invite
 from telephony.simulator.sip import Request
 from tests.support_simulator import Desk, follow, invite, offer
@@ -127,6 +127,20 @@ def test_the_callee_answers_to_where_the_sound_comes_from(far: socket.socket) ->
     room.pass_time(0.04)
     assert len(far.recv(2048)) == 172
     assert room.record.packets_heard == 1
+    room.call.close()
+
+
+def test_an_echo_loses_nothing_of_what_comes_at_once_after_the_answer(far: socket.socket) -> None:
+    room = _Room(Answer(0), Echo(), body=offer(far.getsockname()[1]))
+    answer = room.desk.leg.answer
+
+    def answer_and_hear(host: str, port: int, now: float) -> None:
+        answer(host, port, now)
+        far.sendto(b"\x80\x00" + bytes(10) + b"\x11" * 160, ("127.0.0.1", port))
+
+    room.desk.leg.answer = answer_and_hear  # type: ignore[method-assign]
+    room.pass_time(0.06)
+    assert [far.recv(2048)[12:13] for _ in range(3)].count(b"\x11") == 1
     room.call.close()
 
 
