@@ -16,12 +16,15 @@ class _Keeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: list[Path] = []
+        self.arrived = asyncio.Condition()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         content = envelope.content or b""
         path = self.folder / f"{len(self.files) + 1:03d}.eml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        self.files.append(path)
+        async with self.arrived:
+            self.files.append(path)
+            self.arrived.notify_all()
         return "250 kept"
 
 
@@ -45,6 +48,15 @@ class MailSink:
     def files(self) -> tuple[Path, ...]:
         """Messages received so far, oldest first."""
         return tuple(self._keeper.files)
+
+    async def wait_for(self, count: int, *, timeout_s: float) -> bool:
+        """Wait until so many messages are here; False when they are not in time."""
+        try:
+            async with asyncio.timeout(timeout_s), self._keeper.arrived:
+                await self._keeper.arrived.wait_for(lambda: len(self._keeper.files) >= count)
+        except TimeoutError:
+            return False
+        return True
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

@@ -77,6 +77,7 @@ class SmtpSettings(_Section):
     user: str | None = Field(None, description="User name, if the server asks for one.")
     password: SecretStr | None = Field(None, description="Password, if the server asks for one.")
     sender: str = Field("campana@localhost", description="From address of reports.")
+    dashboard_url: str | None = Field(None, description="Dashboard's address in reports; none leaves the link out.")
 
 
 class WebSettings(_Section):

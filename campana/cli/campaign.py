@@ -97,6 +97,36 @@ async def import_with_progress(
         )
 
 
+@app.command("start", epilog="Example: campana campaign start SPRING")
+def start(
+    context: typer.Context,
+    code: Code,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only mark it as running; a node that runs (campana serve) dials it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start or resume a campaign and dial until it is complete; Ctrl-C drains: live calls go on to their end."""
+    settings = settings_of(context)
+
+    async def work() -> CampaignStatus:
+        async with open_app(settings) as opened:
+            campaign_id = await opened.campaigns.find(code)
+            if detach:
+                await opened.campaigns.start(campaign_id)
+            else:
+                from campana.dialling import dial_campaign
+
+                await dial_campaign(opened, campaign_id, stderr if as_json else console)
+            return await opened.campaigns.status(campaign_id)
+
+    found = run(work())
+    if as_json:
+        print_json(asdict(found))
+    else:
+        console.print(_status_table([found]))
+
+
 @app.command("pause", epilog="Example: campana campaign pause SPRING")
 def pause(context: typer.Context, code: Code) -> None:
     """Place no further call; calls that are on go on to their end."""

@@ -8,8 +8,13 @@ from typing import Annotated
 
 import typer
 
+from campana.cli import bench as bench_commands
+from campana.cli import call as call_command
 from campana.cli import campaign as campaign_commands
+from campana.cli import demo as demo_command
+from campana.cli import figures as figure_commands
 from campana.cli import models as models_commands
+from campana.cli import serve as serve_command
 from campana.cli.context import AsJson, Invocation, console, print_json, settings_of, stderr
 
 app = typer.Typer(
@@ -20,9 +25,14 @@ app = typer.Typer(
     help="Voicebot campaigns: dial a contact list, talk, code, record, bill and report.\n\nExample: campana demo",
 )
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
-app.add_typer(config_app, name="config")
-app.add_typer(models_commands.app, name="models")
+app.add_typer(demo_command.app)
+app.add_typer(serve_command.app)
 app.add_typer(campaign_commands.app, name="campaign")
+app.add_typer(call_command.app)
+app.add_typer(figure_commands.app)
+app.add_typer(models_commands.app, name="models")
+app.add_typer(bench_commands.app, name="bench")
+app.add_typer(config_app, name="config")
 
 
 @app.callback()

@@ -1,0 +1,156 @@
+"""`campana bench`: speed and memory, measured the way bench/RESULTS.md reports them."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.bench import TurnFigures
+    from campaigns.bench import DialFigures
+
+app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine: turns of conversation, dialling.")
+
+
+@app.command("turn", epilog="Example: campana bench turn --calls 1,4,8,16 --runs 3")
+def turn(
+    context: typer.Context,
+    calls: Annotated[str, typer.Option(help="Simultaneous calls, each number measured in turn.")] = "1,4,8,16",
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Runs of each; the figures are their medians.")] = 3,
+    turns: Annotated[int, typer.Option(min=3, max=2000, help="Turns of all calls together in one run.")] = 80,
+    stt: Annotated[str, typer.Option(help="real: the model of the settings; zero: a stand-in without delay.")] = "real",
+    model: Annotated[str | None, typer.Option(help="Another recognition model than the settings name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer to first word, voice to voice and barge-in stop, real voices both ways over in-memory calls."""
+    if stt not in ("real", "zero"):
+        raise typer.BadParameter("write real or zero", param_hint="--stt")
+    try:
+        numbers = [int(part) for part in calls.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter("write whole numbers with commas, such as 1,4,8", param_hint="--calls") from error
+    settings = settings_of(context)
+    listening = model or settings.models.listening
+    found = run(_turns(settings, numbers, runs, turns, listening if stt == "real" else None))
+    if as_json:
+        print_json([asdict(figures) for figures in found])
+    else:
+        console.print(_turn_table(found, listening if stt == "real" else "zero-delay stand-in", runs))
+
+
+async def _turns(
+    settings: Settings, numbers: Sequence[int], runs: int, turns: int, listening: str | None
+) -> list[TurnFigures]:
+    from bot.bench import bench_turn, utterances
+    from bot.conversation import SpeechRuntime
+    from bot.speech.listening import CannedListener, WhisperListener
+    from bot.speech.pool import WorkPool
+    from bot.speech.speaking import open_speaker
+    from models.store import ModelStore
+
+    store = ModelStore(settings.models.folder)
+    pool = WorkPool(settings.models.workers)
+    listener = (
+        await asyncio.to_thread(WhisperListener.load, store.path(listening), pool=pool)
+        if listening
+        else CannedListener(["this is what was said"])
+    )
+    speaker = await asyncio.to_thread(
+        open_speaker, store, settings.models.speaking, cache_dir=settings.phrase_folder, pool=pool
+    )
+    figures = []
+    try:
+        async with SpeechRuntime.open(listener, speaker, pool=pool) as speech:
+            spoken = await utterances(speaker, speech.voice_model)
+            for seed in range(1, runs + 1):
+                for number in numbers:
+                    stderr.print(f"run {seed} of {runs}: {number} calls")
+                    figures.append(await bench_turn(number, speech=speech, spoken=spoken, turns=turns, seed=seed))
+    finally:
+        await speaker.aclose()
+        await listener.aclose()
+        await pool.aclose()
+    return figures
+
+
+def _turn_table(found: Sequence[TurnFigures], listening: str, runs: int) -> Table:
+    table = Table(title=f"recognition: {listening}; median of {runs} runs (smallest-largest), ms", title_justify="left")
+    measures: dict[str, Callable[[TurnFigures], float | None]] = {
+        "first word p50": lambda f: f.answer_to_first_word and f.answer_to_first_word.p50_ms,
+        "first word p95": lambda f: f.answer_to_first_word and f.answer_to_first_word.p95_ms,
+        "voice to voice p50": lambda f: f.voice_to_voice and f.voice_to_voice.p50_ms,
+        "voice to voice p95": lambda f: f.voice_to_voice and f.voice_to_voice.p95_ms,
+        "barge-in stop p50": lambda f: f.barge_in_stop and f.barge_in_stop.p50_ms,
+        "barge-in stop p95": lambda f: f.barge_in_stop and f.barge_in_stop.p95_ms,
+        "unanswered turns": lambda f: f.unanswered,
+        "cores used": lambda f: f.cores,
+    }
+    table.add_column("calls")
+    for name in measures:
+        table.add_column(name)
+    for number in dict.fromkeys(figures.calls for figures in found):
+        same = [figures for figures in found if figures.calls == number]
+        table.add_row(str(number), *(_spread([of(figures) for figures in same]) for of in measures.values()))
+    return table
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return ""
+    digits = 0 if all(float(value).is_integer() for value in known) else 2
+    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(known), known[0], known[-1]))
+    return middle if least == most else f"{middle} ({least}-{most})"
+
+
+@app.command("dial", epilog="Example: campana bench dial --contacts 2000 --runs 3")
+def dial(
+    contacts: Annotated[int, typer.Option(min=10, max=1_000_000, help="Contacts of each run.")] = 1000,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Runs; the figures are their medians.")] = 3,
+    nodes: Annotated[int, typer.Option(min=1, max=16, help="Nodes that share the work.")] = 1,
+    database: Annotated[
+        str | None, typer.Option(help="URL of an EMPTY database; none means a new SQLite file. One run each.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Attempts per second through claim, dial and settle on a null trunk, each step durable."""
+    if database is not None and runs > 1:
+        raise typer.BadParameter("a database is empty only once; give --runs 1 and a new database each time")
+    found = [_dial_once(database, contacts, nodes, number, runs) for number in range(1, runs + 1)]
+    if as_json:
+        print_json([asdict(figures) for figures in found])
+    else:
+        console.print(_dial_table(found))
+
+
+def _dial_once(database: str | None, contacts: int, nodes: int, number: int, runs: int) -> DialFigures:
+    from campaigns.bench import bench_dial
+
+    stderr.print(f"run {number} of {runs}: {contacts} contacts")
+    with tempfile.TemporaryDirectory(prefix="campana-bench-") as folder:
+        return run(bench_dial(database or f"sqlite:///{Path(folder) / 'bench.db'}", contacts, nodes))
+
+
+def _dial_table(found: Sequence[DialFigures]) -> Table:
+    first = found[0]
+    table = Table(
+        title=f"{first.engine}, {first.nodes} node(s), {first.attempts} attempts; median of {len(found)} (least-most)",
+        title_justify="left",
+    )
+    row: list[Any] = []
+    for name in ("attempts_per_s", "wall_s", "stall_p50_ms", "stall_p99_ms", "stall_max_ms"):
+        table.add_column(name)
+        row.append(_spread([getattr(figures, name) for figures in found]))
+    table.add_row(*row)
+    return table

@@ -1,0 +1,73 @@
+"""Dialling in the foreground: one campaign until it is complete, shown on a board, drained on Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from campaigns.campaigns import CampaignStatus
+from campaigns.runner import Runner
+from campana.application import App
+from campana.board import Board
+from campana.node import Node, open_node
+
+
+async def dial_campaign(app: App, campaign_id: int, screen: Console) -> None:
+    """Start the campaign and dial it until it has ended, or until the user asks to stop."""
+    async with open_node(app) as node:
+        await warm_up(node, campaign_id, screen)
+        await app.campaigns.start(campaign_id)
+        status = await app.campaigns.status(campaign_id)
+        with draining(node.runner, screen):
+            await run_shown(node, status, screen)
+
+
+async def run_shown(node: Node, status: CampaignStatus, screen: Console) -> None:
+    """Run a started campaign to its end with the live board."""
+    contacts = sum(status.contacts.values())
+    board = Board(status.name, contacts, node.app.clock, through=contacts - status.contacts_left)
+    unsubscribe = node.runner.subscribe(board.follow)
+    try:
+        with board.shown(screen):
+            await node.runner.run_until_complete(status.campaign_id)
+    finally:
+        unsubscribe()
+
+
+async def warm_up(node: Node, campaign_id: int, screen: Console) -> None:
+    """Speak the lines that are the same for everybody into the phrase cache, with a bar."""
+    columns = (TextColumn("the bot learns its lines"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=screen, transient=True) as bars:
+        bar = bars.add_task("lines", total=None)
+        await node.voicebots.warm(campaign_id, lambda done, total: bars.update(bar, completed=done, total=total))
+
+
+@contextlib.contextmanager
+def draining(runner: Runner, screen: Console) -> Iterator[None]:
+    """The first SIGINT or SIGTERM places no further call; the second hangs up and settles what is live."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    asked_before = False
+
+    def asked() -> None:
+        nonlocal asked_before
+        if asked_before:
+            task.cancel()
+            return
+        asked_before = True
+        screen.print("no further calls are placed; waiting for the live ones (once more to hang up)")
+        runner.drain()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,48 @@
+"""The outbox of this process: what it can carry out, and with which mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from campana.application import App
+from campana.settings import Settings
+from reports.mail import TOPIC as REPORT_MAIL
+from reports.mail import SmtpSettings, deliver_report
+from storage.outbox import OutboxWorker
+
+
+def smtp_settings(settings: Settings) -> SmtpSettings:
+    """The mail server of the settings as reports know it."""
+    smtp = settings.smtp
+    return SmtpSettings(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        user=smtp.user,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        sender=smtp.sender,
+        dashboard_url=smtp.dashboard_url,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_outbox(app: App) -> AsyncIterator[OutboxWorker]:
+    """Work the outbox while the block runs; at its end what is due gets one more try."""
+    smtp = smtp_settings(app.settings)
+
+    async def report_mail(payload: Mapping[str, Any]) -> None:
+        await deliver_report(app.database, payload, smtp)
+
+    worker = OutboxWorker(app.database, app.clock, {REPORT_MAIL: report_mail})
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(worker.run(), name="outbox")
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            await running
+            while await worker.run_once():
+                pass

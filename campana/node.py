@@ -1,0 +1,97 @@
+"""One dialling node: trunks, voicebots, runner and outbox, opened and closed as one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+from campaigns.attempts import Ledger
+from campaigns.nodes import node_name
+from campaigns.runner import Runner, RunnerSettings
+from campana.application import App
+from campana.mailing import open_outbox
+from campana.settings import Settings, TrunkSettings
+from campana.voicebots import Voicebots, open_voicebots
+from storage.outbox import OutboxWorker
+from telephony.sip.dialer import SipDialer
+from telephony.sip.settings import SipSettings
+from telephony.trunk import TrunkConfig, format_number
+
+
+@dataclass(frozen=True)
+class Node:
+    """What dials: the runner with its ledger, the voicebots that talk, the outbox that mails."""
+
+    app: App
+    runner: Runner
+    voicebots: Voicebots
+    outbox: OutboxWorker
+
+
+@contextlib.asynccontextmanager
+async def open_node(app: App) -> AsyncIterator[Node]:
+    """Open trunks and voicebots; on the way out live calls are hung up, settled, and the outbox gets a last look.
+
+    Raises `TelephonyError` for a trunk that cannot be used, `ModelError` for a missing model.
+    """
+    settings = app.settings
+    async with contextlib.AsyncExitStack() as stack:
+        voicebots = await stack.enter_async_context(open_voicebots(app))
+        dialers = await _open_trunks(stack, app)
+        outbox = await stack.enter_async_context(open_outbox(app))
+        ledger = Ledger(
+            app.database,
+            app.clock,
+            node=node_name(settings.node.name),
+            lease_s=settings.node.lease_s,
+            on_finished=lambda _finished: outbox.notify(),
+        )
+        runner = Runner(
+            app.database,
+            ledger,
+            dialers,
+            voicebots,
+            app.clock,
+            settings=RunnerSettings(calls=settings.node.calls),
+            format_number=_formatter(settings),
+        )
+        yield Node(app, runner, voicebots, outbox)
+
+
+async def _open_trunks(stack: contextlib.AsyncExitStack, app: App) -> Mapping[str, SipDialer]:
+    dialers = {}
+    for trunk in app.settings.trunks:
+        config = trunk_config(trunk)
+        dialer = SipDialer(config, sip_settings(app.settings, config), app.clock)
+        dialers[trunk.name] = await stack.enter_async_context(dialer)
+    return dialers
+
+
+def trunk_config(trunk: TrunkSettings) -> TrunkConfig:
+    """The trunk of the settings as telephony knows it; raises `InvalidTrunk`."""
+    return TrunkConfig(
+        name=trunk.name,
+        host=trunk.host,
+        port=trunk.port,
+        transport=trunk.transport,
+        user=trunk.user,
+        password=trunk.password.get_secret_value() if trunk.password else None,
+        register=trunk.register_account,
+        number_format=trunk.number_format,
+        caller_id=trunk.caller_id,
+        channels=trunk.channels,
+        cps=trunk.cps,
+    )
+
+
+def sip_settings(settings: Settings, trunk: TrunkConfig) -> SipSettings:
+    """The stack's settings; without an address to bind to, one that reaches the trunk."""
+    sip = settings.sip
+    bind = sip.bind or SipSettings.reaching(trunk).bind
+    return SipSettings(bind=bind, listen_port=sip.listen_port, rtp_ports=sip.rtp_ports)
+
+
+def _formatter(settings: Settings) -> Callable[[str, str], str]:
+    formats = {trunk.name: trunk.number_format for trunk in settings.trunks}
+    return lambda trunk, number: format_number(number, formats[trunk], settings.account.region)

@@ -1,0 +1,85 @@
+"""The dashboard and, beside it, a dialling node: one process, ended by SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from campaigns.campaigns import Campaigns
+from campaigns.errors import CampaignError
+from campaigns.runner import Runner
+from campana.application import App, open_app
+from campana.mailing import open_outbox
+from campana.node import open_node
+from campana.settings import Settings
+from web.app import create_app
+from web.control import Action
+from web.errors import ControlRefused
+from web.server import serving
+from web.state import WebSettings
+
+
+@dataclass(frozen=True)
+class Control:
+    """What people ask of a campaign on its page."""
+
+    campaigns: Campaigns
+    runner: Runner | None
+
+    async def act(self, campaign_id: int, action: Action) -> None:
+        """See `web.control.CampaignControl`."""
+        move = {
+            Action.START: self.campaigns.start,
+            Action.RESUME: self.campaigns.start,
+            Action.PAUSE: self.campaigns.pause,
+            Action.STOP: self.campaigns.stop,
+        }[action]
+        try:
+            await move(campaign_id)
+        except CampaignError as error:
+            raise ControlRefused(str(error)) from error
+        if self.runner is not None:
+            self.runner.wake()
+
+
+async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bool, screen: Console) -> None:
+    """Serve until SIGINT or SIGTERM; a node among it then lets its live calls end."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    async with open_app(settings) as app, _dialling(app, screen, dial=dial) as runner:
+        pages = create_app(
+            app.database,
+            WebSettings(recordings_dir=settings.recordings_folder),
+            control=Control(app.campaigns, runner),
+            clock=app.clock,
+        )
+        async with serving(pages, host=host, port=port) as where:
+            screen.print(f"dashboard: {where.url}  (Ctrl-C ends it)", highlight=False)
+            await told.wait()
+        screen.print("ending")
+
+
+@contextlib.asynccontextmanager
+async def _dialling(app: App, screen: Console, *, dial: bool) -> AsyncIterator[Runner | None]:
+    """A node that dials running campaigns, or the outbox alone where there is nothing to dial with."""
+    if not (dial and app.settings.trunks):
+        reason = "no trunk is set up" if dial else "--no-dial"
+        screen.print(f"not dialling: {reason}; reports are still mailed", highlight=False)
+        async with open_outbox(app):
+            yield None
+        return
+    async with open_node(app) as node, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(node.runner.run_forever(), name="runner")
+        screen.print(f"dialling running campaigns over {', '.join(t.name for t in app.settings.trunks)}")
+        try:
+            yield node.runner
+        finally:
+            node.runner.drain()
+            await running

@@ -1,0 +1,117 @@
+"""One call outside any campaign: to try a script on a telephone. It is neither billed nor reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from bot.conversation import ScriptedConversation
+from bot.outcome import ConversationResult, Job, OptOut
+from bot.script.interpreter import fill_variables
+from bot.script.loader import load_script
+from campaigns.codes import Assigned, assign
+from campaigns.numbers import InvalidNumber, normalise
+from campaigns.suppression import Source, add, is_listed
+from campana.application import App
+from campana.errors import CampanaError
+from campana.node import sip_settings, trunk_config
+from campana.settings import TrunkSettings
+from campana.voicebots import open_voicebots
+from telephony.call import Call, DialRequest, NotAnswered, PhaseListener
+from telephony.sip.dialer import SipDialer
+from telephony.trunk import format_number
+
+
+class CallRefused(CampanaError):
+    """The call may not, or cannot, be placed."""
+
+
+@dataclass(frozen=True)
+class SingleCall:
+    """What to dial and what to say."""
+
+    number: str
+    script: Path
+    variables: Mapping[str, str]
+    trunk: str | None = None
+    voice: str | None = None
+    speed: float = 1.0
+    ring_timeout_s: float = 45.0
+    max_call_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class SingleResult:
+    """How it ended; `conversation` is None when nobody answered."""
+
+    attempt_id: str
+    assigned: Assigned
+    network: str | None
+    talk_ms: int | None
+    conversation: ConversationResult | None
+
+
+async def place(app: App, wanted: SingleCall, on_phase: PhaseListener) -> SingleResult:
+    """Place the call and hold the conversation. Raises `CallRefused`, or the script's, models' or trunk's errors."""
+    trunk = _trunk(app, wanted.trunk)
+    number = await _callable_number(app, wanted.number)
+    script = load_script(wanted.script)
+    fill_variables(script, wanted.variables)
+    config = trunk_config(trunk)
+    async with open_voicebots(app) as voicebots:
+        voice = wanted.voice or app.settings.models.speaking
+        conversation = await voicebots.scripted(script, voice, wanted.speed)
+        await conversation.warm()
+        await conversation.prepare(wanted.variables)
+        async with SipDialer(config, sip_settings(app.settings, config), app.clock) as dialer:
+            request = DialRequest(
+                attempt_id=uuid4().hex,
+                number=format_number(number, trunk.number_format, app.settings.account.region),
+                caller_id=trunk.caller_id,
+                ring_timeout_s=wanted.ring_timeout_s,
+            )
+            outcome = await dialer.dial(request, on_phase)
+            if isinstance(outcome, NotAnswered):
+                assigned = assign(outcome, None, None, talk_ms=None)
+                return SingleResult(request.attempt_id, assigned, outcome.text, None, None)
+            return await _talk(app, outcome, conversation, wanted, number)
+
+
+async def _talk(
+    app: App, call: Call, conversation: ScriptedConversation, wanted: SingleCall, number: str
+) -> SingleResult:
+    async def on_opt_out(opt_out: OptOut) -> None:
+        async with app.database.write() as conn:
+            now = app.clock.now()
+            await add(conn, app.account_id, number, Source.OPT_OUT, now=now, evidence=opt_out.evidence)
+
+    zone = app.settings.account.time_zone
+    job = Job(call.attempt_id, wanted.variables, wanted.max_call_s, on_opt_out, time_zone=zone)
+    result = await conversation.run(call, job)
+    end = await call.ended()
+    talk_ms = int((end.ended_at - call.answered_at).total_seconds() * 1000)
+    assigned = assign(None, end, result, talk_ms=talk_ms)
+    return SingleResult(call.attempt_id, assigned, end.text, talk_ms, result)
+
+
+def _trunk(app: App, name: str | None) -> TrunkSettings:
+    trunks = app.settings.trunks
+    found = [trunk for trunk in trunks if name in (None, trunk.name)]
+    if not found:
+        known = ", ".join(trunk.name for trunk in trunks) or "none yet"
+        raise CallRefused(f"no trunk {name or ''!r} in the settings (known: {known}); see docs/reference/settings.md")
+    return found[0]
+
+
+async def _callable_number(app: App, raw: str) -> str:
+    number = normalise(raw, app.settings.account.region)
+    if isinstance(number, InvalidNumber):
+        raise CallRefused(
+            f"{raw!r} cannot be called: {number.reason}; write it with country code, such as +84901234567"
+        )
+    async with app.database.read() as conn:
+        if await is_listed(conn, app.account_id, number.e164):
+            raise CallRefused(f"{raw!r} is on the do-not-call list: its owner must not be called")
+    return number.e164

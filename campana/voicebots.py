@@ -1,0 +1,95 @@
+"""Voicebots ready to talk: the speech models of this process, shared, and one conversation object a bot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from bot.conversation import ScriptedConversation, SpeechRuntime
+from bot.outcome import Conversation
+from bot.recording import Recordings
+from bot.script.language import Script
+from bot.script.loader import load_script
+from bot.speech.listening import WhisperListener
+from bot.speech.pool import WorkPool
+from bot.speech.speaking import CachedSpeaker, WarmProgress, open_speaker
+from campaigns.claiming import Claim
+from campana.application import App
+from storage.tables import bots, campaigns
+
+
+@dataclass
+class Voicebots:
+    """Makes conversations for claims; `open_voicebots` opens one."""
+
+    app: App
+    pool: WorkPool
+    recordings: Recordings
+    _listener: WhisperListener
+    _stack: contextlib.AsyncExitStack
+    _runtimes: dict[tuple[str, str], SpeechRuntime] = field(default_factory=dict)
+    _conversations: dict[int, ScriptedConversation] = field(default_factory=dict)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self, claim: Claim) -> Conversation:
+        """The conversation for a claim, this contact's own lines spoken into the phrase cache."""
+        conversation = await self.conversation(claim.bot_id)
+        await conversation.prepare(claim.script_variables)
+        return conversation
+
+    async def warm(self, campaign_id: int, progress: WarmProgress | None = None) -> None:
+        """Speak the lines that are the same for every contact of a campaign."""
+        async with self.app.database.read() as conn:
+            bot_id = (await conn.execute(select(campaigns.c.bot_id).where(campaigns.c.id == campaign_id))).scalar_one()
+        await (await self.conversation(bot_id)).warm(progress=progress)
+
+    async def conversation(self, bot_id: int) -> ScriptedConversation:
+        """The conversation of a bot, opened at its first use. Raises what its script, voice or models are short of."""
+        async with self._opening:
+            if bot_id not in self._conversations:
+                self._conversations[bot_id] = await self._open(bot_id)
+            return self._conversations[bot_id]
+
+    async def speaker(self, voice: str) -> CachedSpeaker:
+        """A voice of the catalogue with the shared phrase cache."""
+        folder = self.app.settings.phrase_folder
+        speaker = await asyncio.to_thread(open_speaker, self.app.models, voice, cache_dir=folder, pool=self.pool)
+        self._stack.push_async_callback(speaker.aclose)
+        return speaker
+
+    async def _open(self, bot_id: int) -> ScriptedConversation:
+        async with self.app.database.read() as conn:
+            bot = (await conn.execute(select(bots).where(bots.c.id == bot_id))).mappings().one()
+        return await self.scripted(load_script(bot["script"], bot["name"]), bot["voice"], bot["speed"])
+
+    async def scripted(self, script: Script, voice: str, speed: float = 1.0) -> ScriptedConversation:
+        """A conversation by this script in this voice; ears listen in the script's language."""
+        runtime = await self._runtime(voice, script.language)
+        return ScriptedConversation(script, runtime, recordings=self.recordings, speed=speed, clock=self.app.clock)
+
+    async def _runtime(self, voice: str, language: str) -> SpeechRuntime:
+        key = (voice, language)
+        if key not in self._runtimes:
+            speaker = await self.speaker(voice)
+            listener = self._listener.in_language(language)
+            opened = SpeechRuntime.open(listener, speaker, pool=self.pool)
+            self._runtimes[key] = await self._stack.enter_async_context(opened)
+        return self._runtimes[key]
+
+
+@contextlib.asynccontextmanager
+async def open_voicebots(app: App) -> AsyncIterator[Voicebots]:
+    """Load the ears; voices follow with the bots that use them. Raises `ModelError` when a model is missing."""
+    settings = app.settings
+    folder = await asyncio.to_thread(app.models.path, settings.models.listening)
+    pool = WorkPool(settings.models.workers, name="speech")
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(pool.aclose)
+        listener = await asyncio.to_thread(WhisperListener.load, folder, pool=pool)
+        recordings = Recordings(settings.recordings_folder)
+        stack.push_async_callback(recordings.aclose)
+        yield Voicebots(app, pool, recordings, listener, stack)
