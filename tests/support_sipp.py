@@ -26,10 +26,11 @@ o=- 1 1 IN IP4 [local_ip]
 s=-
 c=IN IP4 [media_ip]
 t=0 0
-m=audio [media_port] RTP/AVP 8 101
-a=rtpmap:8 PCMA/8000
+m=audio [media_port] RTP/AVP {payload} 101
+a=rtpmap:{payload} {codec}/8000
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15"""
+_PAYLOADS = {"PCMU": 0, "PCMA": 8, "G722": 9}
 
 
 def respond(status: str, *, tag: bool = True, cseq: str = "[last_CSeq:]", headers: Sequence[str] = ()) -> str:
@@ -68,6 +69,18 @@ def challenge(status: str, header: str) -> str:
     return "\n".join([_INVITE, *answer_once, '<recv request="INVITE"/>', *answer_once])
 
 
+def registrar(refusal_status: str | None = None) -> str:
+    """Challenge a registration; then accept it and its withdrawal, or refuse it."""
+    challenge_once = respond(
+        "401 Unauthorized", headers=['WWW-Authenticate: Digest realm="trunk", nonce="a1b2", algorithm=MD5']
+    )
+    register = '<recv request="REGISTER"/>'
+    if refusal_status is not None:
+        return "\n".join([register, challenge_once, register, respond(refusal_status)]).replace(' retrans="500"', "")
+    accepted = respond("200 OK", headers=["Expires: 300"])
+    return "\n".join([register, challenge_once, register, accepted, register, accepted]).replace(' retrans="500"', "")
+
+
 def ring_out(first: str = "180 Ringing", *, silent_ms: int = 0) -> str:
     """Ring (or only say Trying) until a CANCEL comes; before that, leave the INVITE unanswered for a while."""
     return "\n".join(
@@ -83,7 +96,9 @@ def ring_out(first: str = "180 Ringing", *, silent_ms: int = 0) -> str:
     )
 
 
-_OK = f"""<send retrans="500"><![CDATA[
+def _accept(codec: str) -> str:
+    sdp = _SDP.format(payload=_PAYLOADS[codec], codec=codec)
+    return f"""<send retrans="500"><![CDATA[
 SIP/2.0 200 OK
 [last_Via:]
 [last_From:]
@@ -94,14 +109,14 @@ Contact: <sip:{HOST}:[local_port]>
 Content-Type: application/sdp
 Content-Length: [len]
 
-{_SDP}
+{sdp}
 ]]></send>
 <recv request="ACK"/>"""
 
 
-def answer(*, bye_after_ms: int | None = None) -> str:
+def answer(*, bye_after_ms: int | None = None, codec: str = "PCMA") -> str:
     """Answer at once; hang up after a while, or wait for the far end to do so."""
-    steps = [_INVITE, respond("180 Ringing"), _OK]
+    steps = [_INVITE, respond("180 Ringing"), _accept(codec)]
     if bye_after_ms is None:
         return "\n".join([*steps, '<recv request="BYE"/>', respond("200 OK").replace(' retrans="500"', "")])
     bye = f"""<send retrans="500"><![CDATA[

@@ -67,4 +67,5 @@ class Trace:
 
     def remove(self) -> None:
         self._logger.removeHandler(self._handler)
-        self._logger.level, self._logger.propagate = self._before
+        level, self._logger.propagate = self._before
+        self._logger.setLevel(level)
