@@ -17,7 +17,7 @@ from campana.cli.context import AsJson, console, print_json, run, settings_of, s
 from campana.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.bench import TurnFigures
+    from bot.bench import Spread, TurnFigures
     from campaigns.bench import DialFigures
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine: turns of conversation, dialling.")
@@ -87,12 +87,12 @@ async def _turns(
 def _turn_table(found: Sequence[TurnFigures], listening: str, runs: int) -> Table:
     table = Table(title=f"recognition: {listening}; median of {runs} runs (smallest-largest), ms", title_justify="left")
     measures: dict[str, Callable[[TurnFigures], float | None]] = {
-        "first word p50": lambda f: f.answer_to_first_word and f.answer_to_first_word.p50_ms,
-        "first word p95": lambda f: f.answer_to_first_word and f.answer_to_first_word.p95_ms,
-        "voice to voice p50": lambda f: f.voice_to_voice and f.voice_to_voice.p50_ms,
-        "voice to voice p95": lambda f: f.voice_to_voice and f.voice_to_voice.p95_ms,
-        "barge-in stop p50": lambda f: f.barge_in_stop and f.barge_in_stop.p50_ms,
-        "barge-in stop p95": lambda f: f.barge_in_stop and f.barge_in_stop.p95_ms,
+        "first word p50": lambda f: _p50(f.answer_to_first_word),
+        "first word p95": lambda f: _p95(f.answer_to_first_word),
+        "voice to voice p50": lambda f: _p50(f.voice_to_voice),
+        "voice to voice p95": lambda f: _p95(f.voice_to_voice),
+        "barge-in stop p50": lambda f: _p50(f.barge_in_stop),
+        "barge-in stop p95": lambda f: _p95(f.barge_in_stop),
         "unanswered turns": lambda f: f.unanswered,
         "cores used": lambda f: f.cores,
     }
@@ -103,6 +103,14 @@ def _turn_table(found: Sequence[TurnFigures], listening: str, runs: int) -> Tabl
         same = [figures for figures in found if figures.calls == number]
         table.add_row(str(number), *(_spread([of(figures) for figures in same]) for of in measures.values()))
     return table
+
+
+def _p50(spread: Spread | None) -> float | None:
+    return spread.p50_ms if spread else None
+
+
+def _p95(spread: Spread | None) -> float | None:
+    return spread.p95_ms if spread else None
 
 
 def _spread(values: Sequence[float | None]) -> str:
