@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -104,12 +104,12 @@ class ScriptedConversation:
         texts = [*static_phrases(self.script), *closing_lines(self.script.language).texts()]
         await self._speech.speaker.warm(texts, rate_hz=rate_hz, speed=self._speed, progress=progress)
 
-    async def prepare(self, job: Job, *, rate_hz: int = 8000) -> None:
+    async def prepare(self, variables: Mapping[str, str], *, rate_hz: int = 8000) -> None:
         """Put the lines of one contact into the phrase cache: while it rings, so that the greeting starts at once.
 
         Raises `MissingVariables`.
         """
-        await self._speech.speaker.warm(phrases(self.script, job.variables), rate_hz=rate_hz, speed=self._speed)
+        await self._speech.speaker.warm(phrases(self.script, variables), rate_hz=rate_hz, speed=self._speed)
 
     async def run(self, call: Call, job: Job) -> ConversationResult:
         """See `outcome.Conversation`."""
@@ -184,6 +184,7 @@ class _Held:
         return self._result(ended_by, recording, self._talk_ms(end))
 
     async def _talk(self, ended: asyncio.Task[CallEnd]) -> EndedBy:
+        self._call.on_dtmf(self._dialogue.pressed)
         try:
             await self._pipeline.start()
         except PipelineBroken as error:
@@ -192,7 +193,6 @@ class _Held:
         loop = asyncio.get_running_loop()
         longest_at = self._time.answered_at + self._job.max_call_s
         timer = loop.call_at(longest_at, self._dialogue.time_up)
-        self._call.on_dtmf(self._dialogue.pressed)
         conversing = asyncio.create_task(self._dialogue.converse())
         try:
             left_s = longest_at + _GOODBYE_S - loop.time()

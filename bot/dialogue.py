@@ -77,6 +77,8 @@ class Dialogue(FrameProcessor):
         self._playing: BotTurn | None = None
         self._cut: BotTurn | None = None
         self._wait: Wait | None = None
+        #: The step that the customer answers now.
+        self._step: str | None = None
         self._quiet_since = 0.0
         self._speech_at: float | None = None
         self._voice_on = False
@@ -297,7 +299,7 @@ class Dialogue(FrameProcessor):
                 started_at=frame.started_at,
                 ended_at=frame.ended_at,
                 text=frame.text,
-                step=reply.step if reply is not None else None,
+                step=self._step,
                 intent=understood.intent if understood is not None else None,
                 confidence=understood.confidence if understood is not None else None,
                 stt_ms=frame.stt_ms if isinstance(frame, HeardFrame) else None,
@@ -309,7 +311,7 @@ class Dialogue(FrameProcessor):
         reply = self._interpreter.key(digit)
         self.findings.customer_spoke = True
         self._answers = _ANSWERS_OF_A_PERSON
-        self.log.customer.append(CustomerTurn(now, now, digit, reply.step, intent="key"))
+        self.log.customer.append(CustomerTurn(now, now, digit, self._step, intent="key"))
         if self._turn is not None and not self._turn.final and (reply.lines or reply.wait is None):
             await self._interrupt(self._turn)
         self._cut = None
@@ -343,7 +345,7 @@ class Dialogue(FrameProcessor):
         await self._apply(reply.effects)
         if self._ending not in (None, EndedBy.BOT):
             return
-        self._wait = reply.wait
+        self._wait, self._step = reply.wait, reply.step
         self._ending = EndedBy.BOT if reply.wait is None else None
         if reply.lines:
             await self._say(BotTurn(reply.lines, reply.step, answers, final=reply.wait is None))

@@ -39,17 +39,27 @@ class _Track:
         return pcm.ljust(self._frame, b"\0")
 
     def put(self, pcm: bytes) -> None:
+        """Play behind what waits; at once, to the sample, when nothing does."""
+        if not self._waiting:
+            self._waiting += bytes(self._gone())
         self._waiting += pcm
 
     def clear(self) -> int:
         """Discard what has not been played; its bytes."""
-        size = len(self._waiting)
-        self._waiting.clear()
+        gone = self._gone()
+        size = max(0, len(self._waiting) - gone)
+        del self._waiting[gone:]
         return size
 
     @property
     def waiting_s(self) -> float:
-        return len(self._waiting) / self._bytes_a_second
+        """What has not been played."""
+        return max(0, len(self._waiting) - self._gone()) / self._bytes_a_second
+
+    def _gone(self) -> int:
+        """Bytes of the waiting sound whose time is over, although its frame was not taken yet."""
+        behind_s = asyncio.get_running_loop().time() - (self._begins_at + self.frames * _FRAME_S)
+        return max(0, round(behind_s * self._bytes_a_second / SAMPLE_BYTES)) * SAMPLE_BYTES
 
 
 class LoopbackMedia:

@@ -81,6 +81,10 @@ class _Channel:
         """Nothing from `position` on."""
         del self._pcm[max(0, position - self.base) * _SAMPLE_BYTES :]
 
+    def drop(self, samples: int) -> None:
+        """Move everything ahead by leaving out the first samples."""
+        del self._pcm[: samples * _SAMPLE_BYTES]
+
     def take(self, position: int) -> bytes:
         """Remove and return the samples before `position`."""
         self.pad(position)
@@ -131,6 +135,8 @@ class CallRecorder:
         self._customer = _Channel()
         self._bot = _Channel()
         self._begun = False
+        #: Silence put before the customer's first frame.
+        self._lead = 0
 
     def customer(self, pcm: bytes) -> None:
         """See `Recorder`."""
@@ -139,6 +145,8 @@ class CallRecorder:
         if not self._begun:
             self._begun = True
             self._customer.pad(now - samples)
+            self._lead = self._customer.end
+        self._shorten_lead(self._customer.end + samples - now)
         if self._customer.end + samples > now + self._samples(_AHEAD_MS):
             return
         if self._customer.end + self._samples(_BEHIND_MS) < now:
@@ -167,12 +175,19 @@ class CallRecorder:
         self._submit(last)
         finishing = self._thread.submit(self._file.finish, self._samples(talk_ms))
         try:
-            done = await asyncio.wait_for(asyncio.wrap_future(finishing), _CLOSE_TIMEOUT_S)
+            done = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(finishing)), _CLOSE_TIMEOUT_S)
         except TimeoutError:
             done = self._file.unfinished(f"the disk did not take the recording within {_CLOSE_TIMEOUT_S:.0f} s")
         if done.error is not None:
             _log.warning("recording.incomplete", path=str(done.path), error=done.error)
         return done
+
+    def _shorten_lead(self, early: int) -> None:
+        # Frames that come faster than they can be spoken were waiting for their reader: all of them are older.
+        early = min(early, self._lead)
+        if early > 0 and self._customer.base == 0:
+            self._customer.drop(early)
+            self._lead -= early
 
     def _write_settled(self, now: int) -> None:
         settled = now - self._samples(_SETTLED_MS)

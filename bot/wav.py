@@ -75,6 +75,7 @@ class WavFile:
             with self._file as file:
                 return self._finished(file, frames)
         except OSError as error:
+            self._part.unlink(missing_ok=True)
             return self.unfinished(self._error or _reason(error))
 
     def unfinished(self, error: str) -> Recording:
