@@ -15,6 +15,7 @@ from telephony.trunk import TrunkConfig
 
 _log = structlog.get_logger(__name__)
 _REGISTER_S = 10.0
+_WITHDRAW_S = 2.0
 _REFRESH_S = 300
 _DEFAULT_USER = "campana"
 _STACK_CODECS = {"pcmu": "pcmu", "pcma": "pcma", "g722": "g722/16000/1"}
@@ -50,7 +51,7 @@ class Accounts:
         if agent is None:
             return
         with contextlib.suppress(BaresipError):
-            await agent.unregister(timeout=_REGISTER_S)
+            await agent.unregister(timeout=_WITHDRAW_S)
 
     async def caller(self, caller_id: str | None, runtime: SipRuntime) -> tuple[UserAgent, dict[str, str]]:
         """The user agent to call with, and the headers that name the caller; raises `SipStackError`."""

@@ -96,6 +96,7 @@ class Leg:
     def give_up(self, text: str) -> None:
         """Count the call as ended though the stack has not said so."""
         self.text = text
+        self.parted.set()
         self._move(LegState.CLOSED)
 
     def end(self) -> CallEnd:

@@ -98,6 +98,14 @@ class SipRuntime:
         except (BaresipError, OSError) as exc:
             raise SipStackError(f"the SIP stack cannot start: {exc}") from exc
         self._stack.subscribe(self._event)
+        self._stack.on_dead = self._died
+
+    def _died(self) -> None:
+        """The stack's thread has ended by itself; it cannot be started again in this process."""
+        _log.critical("sip.stack_died", calls=len(self._legs))
+        for leg in tuple(self._legs.values()):
+            leg.give_up("the SIP stack of this process has died")
+            self.forget(leg)
 
     async def _close(self) -> None:
         try:

@@ -15,11 +15,13 @@ import pytest
 
 from storage.clock import ManualClock
 from telephony.call import DialRequest, NotAnswered
-from telephony.errors import RegistrationFailed, SipStackError
+from telephony.errors import MediaClosed, RegistrationFailed, SipStackError
 from telephony.outcomes import DialStatus, HangupBy
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona, Reject
+from telephony.sip.call import SipCall
 from telephony.sip.dialer import SipDialer
+from telephony.sip.runtime import SipRuntime
 from telephony.sip.settings import SipSettings
 from telephony.trunk import TrunkConfig
 from tests.support_sip import ECHO, RING, Listener, chirp, share_heard, simulated
@@ -161,6 +163,19 @@ async def test_no_number_and_no_digest_reaches_the_logs(caplog: pytest.LogCaptur
             call = await far_end.call()
             await call.hangup()
     assert [record for record in caplog.records if record.name.startswith("baresip")] == []
+
+
+async def test_calls_end_when_the_stack_dies(tmp_path: Path) -> None:
+    async with simulated(ECHO, tmp_path) as far_end:
+        call = await far_end.call()
+        assert isinstance(call, SipCall)
+        runtime = SipRuntime._live
+        assert runtime is not None
+        runtime._stack.on_dead()
+        assert (await call.ended()).hangup_by is HangupBy.NETWORK
+        with pytest.raises(MediaClosed):
+            await call.media.write(bytes(320))
+        await call._stack_call.hangup()  # the stack lives on in truth, and could not be closed with a call in it
 
 
 @pytest.mark.sipp
