@@ -187,7 +187,7 @@ class Calling:
 
         return Job(
             attempt_id=claim.attempt_id,
-            variables={"name": claim.name or "", "phone": claim.number} | dict(claim.variables),
+            variables=claim.script_variables,
             max_call_s=claim.max_call_s,
             on_opt_out=on_opt_out,
             time_zone=claim.time_zone,

@@ -55,6 +55,11 @@ class Claim:
     #: When the trunk's rate lets this call start.
     dial_at: datetime
 
+    @property
+    def script_variables(self) -> dict[str, str]:
+        """What the script may say of this contact; a column of the list wins over the built-in of its name."""
+        return {"name": self.name or "", "phone": self.number} | dict(self.variables)
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -129,11 +134,7 @@ class Claiming:
         return [_Campaign(row, campaign_schedule(row), row["concurrency"] - self._live[row["id"]]) for row in rows]
 
     async def _count_live(self) -> None:
-        counted = select(attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase, func.count()).where(
-            attempts.c.phase != _ENDED
-        )
-        by_all = counted.group_by(attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
-        for campaign_id, trunk, phase, count in (await self._conn.execute(by_all)).all():
+        for campaign_id, trunk, phase, count in (await self._conn.execute(live_counts())).all():
             self._live[campaign_id] += count
             if phase != AttemptPhase.WRAPUP:
                 self._busy[trunk] += count
@@ -295,6 +296,12 @@ _KINDS: Sequence[_Kind] = (
 def kinds() -> Iterator[_Kind]:
     """The classes of contacts in the order of dialling: call-backs, own windows, the rest."""
     yield from _KINDS
+
+
+def live_counts() -> Select[Any]:
+    """Live attempts by campaign, trunk and phase."""
+    by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
+    return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
 
 
 def candidates(campaign: Mapping[str, Any], kind: _Kind, now: datetime) -> Select[Any]:

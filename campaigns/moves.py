@@ -240,7 +240,11 @@ class Moves:
             refusal = self._refusal(row)
             if refusal is not None:
                 return self._release(attempt, refusal)
-        self._move(attempt, operation.phase, "phase", operation.at)
+        try:
+            self._move(attempt, operation.phase, "phase", operation.at)
+        except IllegalMove as exc:
+            # Signalling repeats itself; that must not undo the group that this move is written with.
+            return exc
         column = _PHASE_COLUMN.get(operation.phase)
         if column is not None:
             attempt.set(**{column: operation.at})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.outcome import ConversationResult, EndedBy, Job
@@ -95,3 +95,13 @@ class Talk:
     async def __call__(self, _claim: Claim) -> Talk:
         """The voicebot factory that hands out this conversation."""
         return self
+
+
+async def until(fact: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    """Wait for something that the runner is about to do."""
+    async with asyncio.timeout(20):
+        while True:
+            found = fact()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.005)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text, update
 
-from campaigns.claiming import candidates, kinds
+from campaigns.claiming import candidates, kinds, live_counts
 from campaigns.states import AttemptPhase, ContactState
 from storage.database import Database, open_database
 from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, trunks
@@ -262,17 +262,18 @@ async def test_the_dialling_order_is_read_from_an_index(tmp_path: Path) -> None:
 
 async def _guard_plans(house: House) -> None:
     campaign = await house.row(campaigns, await house.campaign(people=1))
+    for kind in kinds():
+        plan = await _plan(house, candidates(campaign, kind, NOW).limit(5))
+        assert any("ix_contacts_" in step for step in plan), plan
+        assert not any("TEMP B-TREE" in step or step == "SCAN contacts" for step in plan), plan
+        assert any("uq_attempts_live_number" in step for step in plan), plan
+    assert await _plan(house, live_counts()) == ["SCAN attempts USING COVERING INDEX ix_attempts_live"]
+
+
+async def _plan(house: House, statement: Any) -> list[str]:
     async with house.database.read() as conn:
-        for kind in kinds():
-            statement = (
-                candidates(campaign, kind, NOW)
-                .limit(5)
-                .compile(conn.sync_connection, compile_kwargs={"literal_binds": True})
-            )
-            plan = [row[3] for row in await conn.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
-            assert any("ix_contacts_" in step for step in plan), plan
-            assert not any("TEMP B-TREE" in step or step == "SCAN contacts" for step in plan), plan
-            assert any("uq_attempts_live_number" in step for step in plan), plan
+        compiled = statement.compile(conn.sync_connection, compile_kwargs={"literal_binds": True})
+        return [row[3] for row in await conn.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
 
 
 async def test_an_unused_trunk_row_is_not_touched(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from storage.tables import attempt_events, attempts, contacts, do_not_call
 from telephony.call import Call
 from telephony.outcomes import DialStatus
 from tests.support_campaigns import House, number
-from tests.support_network import Network, Talk
+from tests.support_network import Network, Talk, until
 
 
 @pytest.fixture
@@ -33,16 +32,6 @@ def _runner(house: House, network: Network, talk: Any, *, calls: int = 50, **opt
     ledger = house.ledger(**{"lease_s": 30.0} | options.pop("ledger", {}))
     settings = RunnerSettings(calls=calls, **options)
     return Runner(house.database, ledger, {"line": network}, talk, house.clock, settings=settings)
-
-
-async def _until(fact: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Wait for something that the runner is about to do."""
-    async with asyncio.timeout(20):
-        while True:
-            found = fact()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
@@ -205,14 +194,14 @@ async def test_pause_places_no_call_and_lets_live_ones_finish(house: House) -> N
     talk.over.clear()
     runner = _runner(house, network, talk, poll_s=0.05)
     async with _running(runner):
-        await _until(lambda: len(talk.jobs) == 2)
+        await until(lambda: len(talk.jobs) == 2)
         await house.campaigns.pause(campaign_id)
         talk.over.set()
-        await _until(lambda: runner.live_calls == 0)
+        await until(lambda: runner.live_calls == 0)
         assert len(network.dialled) == 2
         await house.campaigns.start(campaign_id)
         runner.wake()
-        await _until(lambda: _is(house, campaign_id, CampaignState.COMPLETED))
+        await until(lambda: _is(house, campaign_id, CampaignState.COMPLETED))
     assert len(network.dialled) == 4
 
 
@@ -226,7 +215,7 @@ async def test_stop_lets_live_calls_finish_and_then_orders_the_report(house: Hou
     talk.over.clear()
     runner = _runner(house, network, talk, poll_s=0.05)
     task = asyncio.create_task(runner.run_until_complete(campaign_id))
-    await _until(lambda: len(talk.jobs) == 1)
+    await until(lambda: len(talk.jobs) == 1)
     await house.campaigns.stop(campaign_id)
     assert await house.reports() == []
     talk.over.set()
@@ -241,7 +230,7 @@ async def test_drain_ends_the_run_after_the_live_calls(house: House) -> None:
     talk.over.clear()
     runner = _runner(house, network, talk)
     task = asyncio.create_task(runner.run_until_complete(campaign_id))
-    await _until(lambda: len(talk.jobs) == 1)
+    await until(lambda: len(talk.jobs) == 1)
     runner.drain()
     talk.over.set()
     assert await task is CampaignState.RUNNING
@@ -252,7 +241,7 @@ async def test_cancelled_while_ringing_the_call_is_cancelled_and_settled(house: 
     await house.campaign(people=1)
     network = Network()
     task = asyncio.create_task(_runner(house, network, Talk()).run_forever())
-    await _until(lambda: len(network.dialled) == 1)
+    await until(lambda: len(network.dialled) == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -266,7 +255,7 @@ async def test_cancelled_while_talking_the_call_is_hung_up_and_settled(house: Ho
     network, talk = Network.answering(), Talk()
     talk.over.clear()
     task = asyncio.create_task(_runner(house, network, talk).run_forever())
-    await _until(lambda: len(talk.jobs) == 1)
+    await until(lambda: len(talk.jobs) == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -305,7 +294,7 @@ async def test_a_pause_between_claim_and_dialling_gives_the_contact_back(house: 
 
     runner = _runner(house, network, pausing)
     async with _running(runner):
-        await _until(lambda: _is_released(house))
+        await until(lambda: _is_released(house))
     assert network.dialled == []
     assert await house.contact_states(campaign_id) == {"pending": 1}
 
@@ -320,12 +309,12 @@ async def test_leases_are_kept_alive_and_a_lost_one_is_let_go(house: House) -> N
     talk.over.clear()
     runner = _runner(house, network, talk, ledger={"lease_s": 0.3})
     async with _running(runner):
-        await _until(lambda: len(talk.jobs) == 1)
+        await until(lambda: len(talk.jobs) == 1)
         first = (await house.rows(attempts))[0]["lease_until"]
-        await _until(lambda: _lease_after(house, first))
+        await until(lambda: _lease_after(house, first))
         async with house.database.write() as conn:
             await conn.execute(attempts.update().values(fence=7, node="thief", lease_until=first + timedelta(hours=1)))
-        await _until(lambda: runner.live_calls == 0)
+        await until(lambda: runner.live_calls == 0)
         assert (await network.calls[0].ended()).hangup_by == "bot"
     (row,) = await house.rows(attempts)
     assert (row["phase"], row["node"], row["settled_at"]) == ("talking", "thief", None)
@@ -360,6 +349,6 @@ async def test_the_calendar_starts_and_ends_campaigns(house: House) -> None:
     ended: list[Any] = []
     runner = _runner(house, Network.answering(), Talk(), poll_s=0.05, ledger={"on_finished": ended.append})
     async with _running(runner):
-        await _until(lambda: _is(house, starting, CampaignState.COMPLETED))
-        await _until(lambda: _is(house, ending, CampaignState.EXPIRED))
+        await until(lambda: _is(house, starting, CampaignState.COMPLETED))
+        await until(lambda: _is(house, ending, CampaignState.EXPIRED))
     assert {finished.campaign_id for finished in ended} == {starting, ending}
