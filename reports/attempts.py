@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reports.measures import DIAL_MS, TALK_MS
 from reports.paging import MOST_ROWS, Page, Paging, order, page_of
-from reports.scope import Scope, ms, placed
+from reports.scope import Scope, ms, placed, plain
 from storage.tables import attempts, campaigns, contacts, recordings
 
 
@@ -111,7 +111,7 @@ _FROM_ATTEMPTS = [
 
 ATTEMPT_SORTS: dict[str, ColumnElement[Any]] = {
     "time": ms(attempts.c.originated_at),
-    "phone": attempts.c.number,
+    "phone": plain(attempts.c.number),
     "no": attempts.c.attempt_no,
     "talk": func.coalesce(TALK_MS, -1),
     "code": func.coalesce(attempts.c.action_code, ""),
@@ -149,7 +149,7 @@ async def attempts_page(conn: AsyncConnection, scope: Scope, wanted: AttemptFilt
 def _attempt_conditions(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.phone:
-        conditions.append(attempts.c.number.contains(digits_of(wanted.phone), autoescape=True))
+        conditions.append(plain(attempts.c.number).contains(digits_of(wanted.phone), autoescape=True))
     if wanted.code:
         conditions.append(attempts.c.action_code == wanted.code)
     if wanted.status:

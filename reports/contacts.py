@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reports.attempts import digits_of
 from reports.measures import ANSWERED, FINISHED, TALK_MS
 from reports.paging import MOST_ROWS, Page, Paging, order, page_of
-from reports.scope import Scope, ms, placed
+from reports.scope import Scope, ms, placed, plain
 from storage.tables import attempts, campaigns, contacts
 
 
@@ -118,7 +118,7 @@ async def contacts_page(conn: AsyncConnection, scope: Scope, wanted: ContactFilt
     )
     sorts: dict[str, ColumnElement[Any]] = {
         "line": contacts.c.line,
-        "phone": func.coalesce(contacts.c.number, contacts.c.phone),
+        "phone": func.coalesce(plain(contacts.c.number), contacts.c.phone),
         "state": contacts.c.state,
         "attempts": func.coalesce(called.c.attempts, 0),
         "last": func.coalesce(ms(last.c.originated_at), 0),
@@ -136,7 +136,7 @@ def _contact_conditions(scope: Scope, wanted: ContactFilter, last: Any) -> list[
         conditions.append(campaigns.c.is_test.is_(False))
     if wanted.phone:
         digits = digits_of(wanted.phone)
-        found = [column.contains(digits, autoescape=True) for column in (contacts.c.number, contacts.c.phone)]
+        found = [column.contains(digits, autoescape=True) for column in (plain(contacts.c.number), contacts.c.phone)]
         conditions.append(or_(*found))
     if wanted.code:
         conditions.append(last.c.action_code == wanted.code)

@@ -17,6 +17,7 @@ R = TypeVar("R")
 
 PAGE_ROWS = 50
 MOST_ROWS = 1000
+_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def order(
         raise BadFilter(f"a page has 1 to {MOST_ROWS} rows, not {paging.rows}")
     column = columns[paging.column]
     if paging.after is not None:
-        value, last = _read_mark(paging.after)
+        value, last = _read_mark(paging.after, column, key)
         further = column < value if paging.descending else column > value
         beyond = key < last if paging.descending else key > last
         statement = statement.where(or_(further, and_(column == value, beyond)))
@@ -70,13 +71,16 @@ def mark(value: Any, key: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps([value, key], default=int).encode()).decode().rstrip("=")
 
 
-def _read_mark(text: str) -> tuple[Any, Any]:
+def _read_mark(text: str, *columns: ColumnElement[Any]) -> tuple[Any, Any]:
+    refusal = BadFilter(f"{text!r} marks no row of this list; open its first page again")
     try:
         value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError, TypeError) as error:
-        raise BadFilter(f"{text!r} marks no row; open the list's first page again") from error
-    if not isinstance(value, int | str) or not isinstance(key, int | str):
-        raise BadFilter(f"{text!r} marks no row; open the list's first page again")
+        raise refusal from error
+    for part, column in zip((value, key), columns, strict=True):
+        # Databases differ in what they make of a value of another type.
+        if type(part) is not column.type.python_type or (isinstance(part, int) and abs(part) > _MOST):
+            raise refusal
     return value, key
 
 

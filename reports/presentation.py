@@ -100,8 +100,8 @@ def _cost(report: Overview) -> tuple[Figure, ...]:
 def _performance(report: Overview) -> tuple[Figure, ...]:
     t = report.totals
     return (
-        Figure("total", "Total calls", count(t.total), f"{count(t.repeated)} of them repeated calls"),
-        Figure("answered", "Answered", count(t.answered), f"{count(t.conversations)} with a conversation"),
+        Figure("total", "Total calls", count(t.total), f"repeated calls: {count(t.repeated)}"),
+        Figure("answered", "Answered", count(t.answered), f"conversations: {count(t.conversations)}"),
         Figure("answer_rate", "Answer rate", percent(t.answer_rate), "answered of all calls"),
         Figure("success_rate", "Success rate", percent(t.success_rate), "successful of all calls"),
         Figure("failed_rate", "Failed rate", percent(t.failed_rate), "not answered of all calls"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, or_, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, String, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reports.errors import NoSuchCampaign
@@ -53,6 +54,11 @@ def _no_test(scope: Scope) -> list[ColumnElement[bool]]:
 def ms(instant: ColumnElement[datetime | None]) -> ColumnElement[int]:
     """The stored milliseconds of an instant, so that differences are plain numbers in SQL."""
     return type_coerce(instant, BigInteger)
+
+
+def plain(number: ColumnElement[Any]) -> ColumnElement[str]:
+    """A telephone number as any text, so that it can be compared with a part of one."""
+    return type_coerce(number, String)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import uuid
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -363,3 +366,28 @@ async def standard(database: Database, **campaign: Any) -> dict[str, Call]:
         call.is_test = bool(campaign.get("is_test", False))
         await sample.call(call)
     return calls
+
+
+_SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+def read_xlsx(content: bytes, sheet: int = 1) -> list[list[str]]:
+    """The cells of one sheet as they stand in the file: text, or the number as written; formulas are refused."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        root = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{sheet}.xml"))
+    assert root.find(f".//{_SHEET}f") is None, "the sheet holds a formula"
+    rows = []
+    for row in root.iter(f"{_SHEET}row"):
+        cells = {}
+        for cell in row:
+            texts = [node.text or "" for node in cell.iter() if node.tag in {f"{_SHEET}t", f"{_SHEET}v"}]
+            cells[_column(cell.attrib["r"])] = "".join(texts)
+        rows.append([cells.get(place, "") for place in range(max(cells, default=-1) + 1)])
+    return rows
+
+
+def _column(reference: str) -> int:
+    place = 0
+    for letter in reference.rstrip("0123456789"):
+        place = place * 26 + ord(letter) - ord("A") + 1
+    return place - 1

@@ -45,7 +45,8 @@ def _midnight(day: date, time_zone: str) -> datetime:
 
 
 def _text(query: Query, name: str) -> str | None:
-    return query.get(name, "").strip() or None
+    # PostgreSQL has no NUL in text.
+    return query.get(name, "").replace("\0", "").strip() or None
 
 
 def _number(query: Query, name: str) -> int | None:
