@@ -244,7 +244,7 @@ class Claiming:
             "bot_id": row["bot_id"],
             "trunk": row["trunk"],
             "attempt_no": contact["attempts"] + 1,
-            "call_type": "test" if row["is_test"] else "campaign",
+            "call_type": "campaign",
             "is_test": row["is_test"],
             "origin": _ORIGIN.get(contact["state"], contact["origin"]),
             "number": contact["number"],

@@ -10,7 +10,8 @@ import asyncio
 import csv
 import shutil
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +37,8 @@ from campana.settings import (
     WebSettings,
 )
 from campana.voicebots import Voicebots, open_voicebots
+from reports.attempts import AttemptFilter, every_attempt
 from reports.audit import AuditResult, audit
-from reports.contacts import ContactFilter, every_contact
 from reports.overview import Overview, overview
 from reports.scope import Scope
 from telephony.simulator import Lines, Persona, SimulatorProcess, load_personas, render
@@ -51,12 +52,12 @@ _MAIL_WAIT_S: Final = 30.0
 
 @dataclass(frozen=True)
 class Surprise:
-    """A persona whose code is not the expected one."""
+    """A persona whose calls did not end with the codes that its file expects; codes are in order of the calls."""
 
     number: str
     name: str
     expected: str
-    found: str | None
+    found: str
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,10 @@ class Demo:
         scope = Scope(campaign_id=campaign_id)
         folder = app.settings.recordings_folder
         async with app.database.read() as conn:
-            rows = [row async for batch in every_contact(conn, scope, ContactFilter()) for row in batch]
-            codes = {row.number: row.last_action_code for row in rows}
+            codes: dict[str, list[str]] = defaultdict(list)
+            async for batch in every_attempt(conn, scope, AttemptFilter()):
+                for row in batch:
+                    codes[row.number].append(row.action_code or "none")
             return DemoResult(
                 report=await overview(conn, scope),
                 audit=await audit(conn, campaign_id, folder),
@@ -174,12 +177,12 @@ class Demo:
             return await render(people, synthesise, self.out / "customers")
 
 
-def _surprises(people: Sequence[Persona], codes: dict[str | None, str | None]) -> list[Surprise]:
+def _surprises(people: Sequence[Persona], codes: Mapping[str, Sequence[str]]) -> list[Surprise]:
     return [
-        Surprise(number, persona.name, persona.expected_code, codes.get(number))
+        Surprise(number, persona.name, ", ".join(persona.expected_codes), ", ".join(codes.get(number, ())))
         for persona in people
         for number in persona.numbers
-        if persona.expected_code is not None and codes.get(number) != persona.expected_code
+        if persona.expected_codes and tuple(codes.get(number, ())) != persona.expected_codes
     ]
 
 

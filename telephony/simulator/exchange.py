@@ -95,9 +95,10 @@ class Exchange(asyncio.DatagramProtocol):
         record = CallRecord(invite)
         self.calls.append(record)
         known = persona or _NOBODY
-        reception = known.receive(self._earlier[normalise(uri.user)])
+        earlier = self._earlier[normalise(uri.user)]
+        reception = known.receive(earlier)
         self._earlier[normalise(uri.user)] += 1
-        call = SimulatedCall(leg, known, reception, record, self._surroundings)
+        call = SimulatedCall(leg, known.at_call(earlier), reception, record, self._surroundings)
         self._live[leg] = call
         _log.debug("invite", number=invite.number, persona=invite.persona, call_id=invite.call_id)
         return not isinstance(reception, Unreachable)

@@ -71,6 +71,7 @@ VOICE = Word(Voice, "speed")
 _BARE_RECEPTIONS = [*RECEPTIONS, *FLAGS]
 
 _NUMBER = {"type": ["string", "integer"], "pattern": r"^(\*|\+?[0-9][0-9x]{1,19})$"}
+_CODE = {"type": "string", "minLength": 1}
 _TEXT = {"type": ["string", "number", "boolean"]}
 
 
@@ -81,11 +82,12 @@ def json_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "number": {"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER, "minItems": 1}]},
         "name": {"type": "string", "minLength": 1},
-        "expected_code": {"type": "string", "minLength": 1},
+        "expected_code": {"anyOf": [_CODE, {"type": "array", "items": _CODE, "minItems": 1}]},
         "contact": {"type": "object", "additionalProperties": _TEXT},
         "voice": _word_schema(VOICE),
         MAX_CALL.name: _setting_schema(MAX_CALL),
         "play": {"$ref": "#/$defs/acts"},
+        "play_again": {"$ref": "#/$defs/acts"},
     }
     receptions = {name: _word_schema(word) for name, word in RECEPTIONS.items()}
     receptions |= {name: {"const": True} for name in FLAGS}

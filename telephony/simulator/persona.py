@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -162,13 +162,25 @@ class Persona:
     reception: Reception = Answer()
     play: tuple[Act, ...] = ()
     voice: Voice = Voice()
-    expected_code: str | None = None
+    #: Action codes that a campaign should assign, one for each call to a number, in order.
+    expected_codes: tuple[str, ...] = ()
     max_call_ms: int = 120_000
     contact: Mapping[str, str] = field(default_factory=dict)
     #: How the first calls to each number are received, before `reception` holds.
     first: tuple[Reception, ...] = ()
+    #: What happens on later calls to a number, when that is not `play` again.
+    play_again: tuple[Act, ...] | None = None
     path: Path | None = None
     line: int = 1
+
+    @property
+    def expected_code(self) -> str | None:
+        """The code of the last call, which is the contact's."""
+        return self.expected_codes[-1] if self.expected_codes else None
+
+    def at_call(self, earlier_calls: int) -> Persona:
+        """The persona as it plays a call when so many calls to the same number went before."""
+        return self if earlier_calls == 0 or self.play_again is None else replace(self, play=self.play_again)
 
     def receive(self, earlier_calls: int) -> Reception:
         """How a call is received that so many calls to the same number went before."""
@@ -176,7 +188,7 @@ class Persona:
 
     def lines(self) -> Iterator[str]:
         """Every text that this persona may say, in order; one that is said twice comes twice."""
-        yield from _lines(self.play)
+        yield from _lines((*self.play, *(self.play_again or ())))
 
 
 def _lines(play: Sequence[Act]) -> Iterator[str]:

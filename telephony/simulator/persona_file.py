@@ -16,7 +16,18 @@ from telephony.simulator.persona import Act, Answer, Persona, Reception, Voice
 from telephony.simulator.settings import Kind, Setting
 
 _RECEPTIONS = (*RECEPTIONS, *FLAGS)
-_KEYS = ("number", "name", "expected_code", "contact", *_RECEPTIONS, "first", "voice", "play", MAX_CALL.name)
+_KEYS = (
+    "number",
+    "name",
+    "expected_code",
+    "contact",
+    *_RECEPTIONS,
+    "first",
+    "voice",
+    "play",
+    "play_again",
+    MAX_CALL.name,
+)
 _MOST_NESTED = 4
 
 
@@ -59,7 +70,8 @@ def _persona(reader: Reader, node: Node) -> Persona:
         first=_first(reader, entries["first"]) if "first" in entries else (),
         play=_acts(reader, entries["play"]) if "play" in entries else (),
         voice=_filled(reader, entries["voice"], "voice", VOICE) or Voice() if "voice" in entries else Voice(),
-        expected_code=reader.text(entries["expected_code"], "`expected_code`") if "expected_code" in entries else None,
+        play_again=_acts(reader, entries["play_again"]) if "play_again" in entries else None,
+        expected_codes=_codes(reader, entries["expected_code"]) if "expected_code" in entries else (),
         max_call_ms=reader.value(entries[MAX_CALL.name], MAX_CALL) if MAX_CALL.name in entries else MAX_CALL.default,
         contact=_contact(reader, entries["contact"]) if "contact" in entries else {},
         path=reader.path,
@@ -79,6 +91,11 @@ def _numbers(reader: Reader, node: Node) -> tuple[str, ...]:
             reader.problem(one, f"`{number}` is no telephone number", remedy)
         numbers.append(number)
     return tuple(numbers)
+
+
+def _codes(reader: Reader, node: Node) -> tuple[str, ...]:
+    nodes = node.value if isinstance(node, SequenceNode) else [node]
+    return tuple(reader.text(one, "`expected_code`") for one in nodes)
 
 
 def _contact(reader: Reader, node: Node) -> dict[str, str]:

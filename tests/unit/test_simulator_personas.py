@@ -234,7 +234,7 @@ def test_demo_personas_are_whole(path: Path) -> None:
 
 def test_the_demo_covers_every_outcome() -> None:
     personas = load_personas(DEMO)
-    expected = {persona.expected_code for persona in personas}
+    expected = {code for persona in personas for code in persona.expected_codes}
     assert expected == {"AG", "RF", "CB", "DNC", "WP", "BS", "NA", "IN", "VM", "SC", "SL", "HUP", "RJ", "CG"}
     assert len({persona.numbers for persona in personas}) == len(personas) >= 14
 
@@ -268,7 +268,18 @@ def test_the_reference_page_tells_every_setting_as_it_is() -> None:
     for name, word in {**RECEPTIONS, **ACTS}.items():
         for at, setting in enumerate(word.settings):
             assert _row(f"`{name}`" if at == 0 else "", setting, word.short) in page
-    keys = {"number", "name", "expected_code", "contact", "voice", "speed", "play", "first", "max_call_ms"}
+    keys = {
+        "number",
+        "name",
+        "expected_code",
+        "contact",
+        "voice",
+        "speed",
+        "play",
+        "play_again",
+        "first",
+        "max_call_ms",
+    }
     assert {key for key in keys if f"`{key}`" not in page} == set()
     assert {flag for flag in FLAGS if f"`{flag}: true`" not in page} == set()
 
@@ -277,3 +288,26 @@ def test_every_act_of_the_model_has_a_word() -> None:
     named = {word.stands_for for word in ACTS.values()}
     assert named == set(model.Act.__args__)
     assert all(fields(act) for act in named)
+
+
+def test_later_calls_may_be_played_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        'number: "+84901000001"\nname: A\nexpected_code: [CB, AG]\n'
+        "play: [{say: call me later}]\nplay_again: [{say: yes}, hangup]\n",
+        encoding="utf-8",
+    )
+    (persona,) = load_personas(file)
+    assert persona.expected_codes == ("CB", "AG")
+    assert persona.expected_code == "AG"
+    assert persona.at_call(0).play == (Say("call me later"),)
+    assert persona.at_call(1).play == persona.at_call(5).play == (Say("yes"), HangUp())
+    assert list(persona.lines()) == ["call me later", "yes"]
+
+
+def test_without_play_again_every_call_is_played_alike(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text('number: "+84901000001"\nname: A\nexpected_code: AG\nplay: [{say: yes}]\n', encoding="utf-8")
+    (persona,) = load_personas(file)
+    assert persona.expected_codes == ("AG",)
+    assert persona.at_call(1) is persona
