@@ -12,16 +12,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from campaigns.campaigns import CampaignStatus
 from campaigns.runner import Runner
+from campaigns.states import CampaignState
 from campana.application import App
 from campana.board import Board
 from campana.node import Node, open_node
 
 
 async def dial_campaign(app: App, campaign_id: int, screen: Console) -> None:
-    """Start the campaign and dial it until it has ended, or until the user asks to stop."""
+    """Start the campaign and dial it until it has ended, or until the user asks to stop.
+
+    A campaign that runs already is joined: its node may have died, or other nodes dial it too.
+    """
     async with open_node(app) as node:
         await warm_up(node, campaign_id, screen)
-        await app.campaigns.start(campaign_id)
+        if (await app.campaigns.status(campaign_id)).state is not CampaignState.RUNNING:
+            await app.campaigns.start(campaign_id)
         status = await app.campaigns.status(campaign_id)
         with draining(node.runner, screen):
             await run_shown(node, status, screen)

@@ -88,6 +88,22 @@ def known_errors() -> tuple[type[BaseException], ...]:
     )
 
 
+def mistakes(error: Exception) -> list[Exception] | None:
+    """The known errors in `error`, out of the groups that tasks put around them; None when anything else is in it."""
+    known = known_errors()
+    leaves: list[Exception] = []
+    waiting: list[Exception] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ExceptionGroup):
+            waiting += reversed(one.exceptions)
+        elif isinstance(one, known):
+            leaves.append(one)
+        else:
+            return None
+    return leaves
+
+
 def main() -> None:
     """Run the command; exit 0 on success, 1 when a check failed, 2 on a mistake, 130 when interrupted."""
     try:
@@ -96,7 +112,9 @@ def main() -> None:
         stderr.print("stopped")
         sys.exit(130)
     except Exception as error:
-        if not isinstance(error, known_errors()):
+        found = mistakes(error)
+        if found is None:
             raise
-        stderr.print(str(error), style="red", markup=False, highlight=False)
+        for mistake in found:
+            stderr.print(str(mistake), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
