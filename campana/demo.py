@@ -42,11 +42,14 @@ from reports.audit import AuditResult, audit
 from reports.overview import Overview, overview
 from reports.scope import Scope
 from telephony.simulator import Lines, Persona, SimulatorProcess, load_personas, render
+from web.app import create_app
+from web.server import serving
+from web.state import WebSettings as PageSettings
 
 EXAMPLE: Final = Path(__file__).resolve().parents[1] / "examples" / "demo"
 TRUNK: Final = "rehearsal"
-#: The rehearsal dials at once: 20 calls a second is far above what 18 contacts need.
-_CPS: Final = 20.0
+#: Two new calls a second, so that not every customer speaks at the same instant.
+_CPS: Final = 2.0
 _MAIL_WAIT_S: Final = 30.0
 
 
@@ -71,6 +74,8 @@ class DemoResult:
     recordings: int
     wall_s: float
     settings_file: Path
+    #: Where `campana serve` shows it.
+    dashboard_url: str
 
     def summary(self) -> dict[str, Any]:
         """The figures of summary.json; lengths in seconds, latencies in milliseconds."""
@@ -139,7 +144,10 @@ class Demo:
             await warm_up(node, campaign_id, self.console)
             started = time.monotonic()
             await app.campaigns.start(campaign_id)
-            await run_shown(node, await app.campaigns.status(campaign_id), self.console)
+            pages = create_app(app.database, PageSettings(app.settings.recordings_folder), clock=app.clock)
+            async with serving(pages, port=0) as where:
+                self.console.print(f"watch it live: {where.url}/campaigns/{campaign_id}", highlight=False)
+                await run_shown(node, await app.campaigns.status(campaign_id), self.console)
             wall_s = time.monotonic() - started
             await sink.wait_for(1, timeout_s=_MAIL_WAIT_S)
         return await self._collect(app, campaign_id, people, sink.files, wall_s)
@@ -162,6 +170,7 @@ class Demo:
                 recordings=sum(1 for _ in folder.rglob("*.wav")),
                 wall_s=wall_s,
                 settings_file=_write_settings(app.settings, self.out),
+                dashboard_url=f"http://{app.settings.web.host}:{app.settings.web.port}/campaigns/{campaign_id}",
             )
 
     async def _speak(self, voicebots: Voicebots, people: Sequence[Persona]) -> Lines:

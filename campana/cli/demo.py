@@ -51,7 +51,7 @@ def _tell(screen: Console, out: Path, result: DemoResult) -> None:
         for heading in ("number", "persona", "expected", "found"):
             table.add_column(heading)
         for surprise in result.surprises:
-            table.add_row(surprise.number, surprise.name, surprise.expected, surprise.found or "nothing")
+            table.add_row(surprise.number, surprise.name, surprise.expected, surprise.found or "no call")
         screen.print(table)
     else:
         screen.print("every persona got the code that its file expects")
@@ -60,7 +60,7 @@ def _tell(screen: Console, out: Path, result: DemoResult) -> None:
         ("report mail", mail),
         ("recordings", out / "data" / "recordings"),
         ("figures", out / "summary.json"),
-        ("dashboard", f"campana --config {result.settings_file} serve   (or: make serve)"),
+        ("dashboard", f"{result.dashboard_url} after: campana --config {result.settings_file} serve"),
     ):
         screen.print(f"{what:12} {where}", highlight=False, soft_wrap=True)
     screen.print(f"the campaign took {result.wall_s:.0f} s", highlight=False)

@@ -12,6 +12,7 @@ from campana.cli import bench as bench_commands
 from campana.cli import call as call_command
 from campana.cli import campaign as campaign_commands
 from campana.cli import demo as demo_command
+from campana.cli import doctor as doctor_command
 from campana.cli import figures as figure_commands
 from campana.cli import models as models_commands
 from campana.cli import serve as serve_command
@@ -30,6 +31,7 @@ app.add_typer(serve_command.app)
 app.add_typer(campaign_commands.app, name="campaign")
 app.add_typer(call_command.app)
 app.add_typer(figure_commands.app)
+app.add_typer(doctor_command.app)
 app.add_typer(models_commands.app, name="models")
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(config_app, name="config")
