@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, Self
 
 import structlog
 
+from bot.answers import Answers
+from bot.beep import BeepDetector
 from bot.closing import closing_lines
 from bot.dialogue import Dialogue
 from bot.hearing import Hearing, HearingParams
@@ -29,7 +31,6 @@ from bot.speech.turn_end import SmartTurn, TurnEnd
 from bot.speech.voice_activity import SileroModel, VoiceActivity
 from bot.timings import CallTime
 from bot.transport import CallTransport
-from bot.who_answered import Answerer, BeepDetector, classify_greeting
 from storage.clock import Clock, SystemClock
 from telephony.call import Call, CallEnd
 from telephony.outcomes import HangupBy
@@ -52,6 +53,10 @@ class SpeechRuntime:
     turn_end: TurnEnd
     voice_model: SileroModel
     hearing: HearingParams = field(default_factory=HearingParams)
+
+    def with_voice(self, listener: Listener, speaker: Speaker) -> SpeechRuntime:
+        """The same models for other ears and another voice; lasts as long as this one."""
+        return replace(self, listener=listener, speaker=speaker)
 
     @classmethod
     @asynccontextmanager
@@ -125,7 +130,7 @@ class ScriptedConversation:
         return await _Held(call, job, dialogue, self._speech, recorder=recorder, speed=self._speed).run()
 
     def _dialogue(self, interpreter: Interpreter, job: Job, time: CallTime) -> Dialogue:
-        return Dialogue(script=self.script, interpreter=interpreter, job=job, time=time, is_machine=_is_machine)
+        return Dialogue(Answers(self.script, interpreter, time), job, time, closing_lines(self.script.language))
 
     def _recorder(self, call: Call, time: CallTime) -> CallRecorder | None:
         if self._recordings is None:
@@ -162,7 +167,7 @@ class _Held:
             on_failure=dialogue.failed,
         )
         voice = Voice(speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed)
-        transport = CallTransport(call.media, recorder or Unrecorded(), dialogue)
+        transport = CallTransport(call.media, recorder or Unrecorded(), dialogue.floor)
         self._pipeline = CallPipeline(
             [transport.input(), self._hearing, dialogue, voice, transport.output()],
             rate_hz=rate_hz,
@@ -174,8 +179,7 @@ class _Held:
         ended_by, end, recording = EndedBy.ERROR, None, None
         try:
             ended_by = await self._talk(ended)
-            if ended.done():
-                await self._take_last_words()
+            await self._take_last_words()
         finally:
             await self._pipeline.stop()
             end = await self._hang_up(ended)
@@ -197,13 +201,15 @@ class _Held:
         try:
             left_s = longest_at + _GOODBYE_S - loop.time()
             await asyncio.wait({conversing, ended}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            return self._ended_by(conversing, ended)
         finally:
             timer.cancel()
+            # First of all: an opt-out that is being committed must not keep the line open.
+            await self._call.hangup()
             await _cancelled(conversing)
-        return self._ended_by(conversing, ended)
 
     def _ended_by(self, conversing: asyncio.Task[EndedBy], ended: asyncio.Task[CallEnd]) -> EndedBy:
-        if not conversing.cancelled():
+        if conversing.done():
             return conversing.result()
         if self._dialogue.ending in (EndedBy.ERROR, EndedBy.MAX_DURATION):
             return self._dialogue.ending
@@ -260,7 +266,3 @@ async def _cancelled(task: asyncio.Task[Any]) -> None:
     """End a task and wait for its end."""
     task.cancel()
     await asyncio.wait({task})
-
-
-def _is_machine(text: str, speech_ms: int) -> bool:
-    return classify_greeting(text, speech_ms).answerer is Answerer.VOICEMAIL

@@ -97,6 +97,7 @@ class Hearing(FrameProcessor):
         self._pre_roll = bytearray()
         self._utterance: _Utterance | None = None
         self._emitted: _Utterance | None = None
+        self._deaf = False
         self._received = 0
         self._lag: float | None = None
         self._heard: asyncio.Task[Heard] | None = None
@@ -113,6 +114,8 @@ class Hearing(FrameProcessor):
         """Consume the caller's audio, pass on all else."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InputAudioRawFrame):
+            if self._deaf:
+                return
             await self._listen(frame.audio)
             return
         if isinstance(frame, (EndFrame, CancelFrame)):
@@ -214,7 +217,7 @@ class Hearing(FrameProcessor):
             await asyncio.sleep(max(0, wanted_ms - self._silent_ms()) / 1000)
             heard = await (self._heard or self._recognise(utterance))
         except Exception as error:
-            self._on_failure(error)
+            self._fail(error)
             return
         self._closing = None
         await self._tell(utterance, heard)
@@ -262,7 +265,7 @@ class Hearing(FrameProcessor):
         try:
             heard = await self._recognise(utterance)
         except Exception as error:
-            self._on_failure(error)
+            self._fail(error)
             return
         finally:
             self._monologue = None
@@ -275,6 +278,11 @@ class Hearing(FrameProcessor):
                 ended_at=ended_at,
             )
         )
+
+    def _fail(self, error: Exception) -> None:
+        # Told once: the bot's last line must not be broken off because the customer speaks into it.
+        self._deaf = True
+        self._on_failure(error)
 
     def _stop_closing(self) -> list[asyncio.Task[Any]]:
         """Drop recognition and verdict under way; the tasks that are now being cancelled."""

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from bot.loopback import LoopbackCall
-from bot.outcome import EndedBy, OptOut, Speaker
+from bot.outcome import ConversationResult, EndedBy, OptOut, Speaker
 from bot.speech.errors import PoolFull
 from telephony.call import CallEnd
 from telephony.outcomes import HangupBy
-from tests.support_calls import CodedListener, Line, LoopClock, World, hold, run, texts
+from tests.support_calls import START, CodedListener, Line, LoopClock, World, hold, run, texts
 from tests.support_scripts import script_of
 
 SCRIPT = script_of(
@@ -102,6 +102,45 @@ def test_an_opt_out_is_committed_although_the_customer_hangs_up_meanwhile() -> N
     assert (result.opted_out, result.ended_by) == (True, EndedBy.CUSTOMER)
 
 
+def test_an_opt_out_that_is_never_committed_keeps_neither_the_line_nor_the_result() -> None:
+    async def never(_: OptOut) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> tuple[float, CallEnd, ConversationResult]:
+        result = await subject.call(says_opt_out)
+        assert subject.line is not None
+        return asyncio.get_running_loop().time(), await subject.line.call.ended(), result
+
+    subject = world(on_opt_out=never, max_call_s=20.0)
+    over_s, end, result = run(main())
+    assert (end.ended_at - START).total_seconds() < 36
+    assert over_s < 50
+    assert (result.opted_out, result.ended_by) == (True, EndedBy.MAX_DURATION)
+
+
+def test_after_a_committed_opt_out_a_failing_voice_is_apologised_for() -> None:
+    subject = world()
+    subject.speaker.fails = ["We will not call you again"]
+    result, line = hold(subject, says_opt_out)
+    assert texts(line.spans())[-1] == SORRY
+    assert (result.opted_out, result.ended_by) == (True, EndedBy.ERROR)
+
+
+def test_what_is_said_over_the_goodbye_still_counts() -> None:
+    async def customer(line: Line) -> None:
+        await until(6)
+        line.say("yes")
+        await until(7.4)
+        line.say(OPT_OUT)
+        await until(60)
+
+    subject = world()
+    result, line = hold(subject, customer)
+    assert [evidence for evidence, _ in subject.opt_outs] == [OPT_OUT]
+    assert (result.code, result.opted_out) == ("DNC", True)
+    assert texts(line.spans())[-1].startswith("Goodbye") or "not call you again" in texts(line.spans())[-2]
+
+
 def test_who_says_stop_and_hangs_up_at_once_has_opted_out() -> None:
     async def customer(line: Line) -> None:
         await until(6)
@@ -163,7 +202,7 @@ def test_the_longest_call_ends_even_when_the_goodbye_does_not() -> None:
     subject.speaker.uncached, subject.speaker.delay_s = ["I have to end"], 600.0
     result, line = hold(subject, customer)
     assert result.ended_by is EndedBy.MAX_DURATION
-    assert 18_000 <= len(line.heard) // 16 <= 18_200
+    assert 17_900 <= len(line.heard) // 16 <= 18_200
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no model"), PoolFull(3)])
@@ -180,6 +219,20 @@ def test_when_recognition_fails_the_bot_apologises_and_ends(error: Exception) ->
     assert result.ended_by is EndedBy.ERROR
     assert result.error is not None
     assert result.error.startswith(type(error).__name__)
+
+
+def test_speech_into_the_apology_does_not_break_it_off() -> None:
+    async def customer(line: Line) -> None:
+        for at in (6, 8, 9):
+            await until(at)
+            line.say("yes")
+        await until(60)
+
+    subject = world()
+    subject.listener = CodedListener(subject.words, fails=RuntimeError("no model"))
+    _, line = hold(subject, customer)
+    text, begins_ms, ends_ms = line.spans()[-1]
+    assert (text, ends_ms - begins_ms) == (SORRY, 250 * 9)
 
 
 def test_when_the_voice_fails_for_one_line_the_bot_apologises_and_ends() -> None:

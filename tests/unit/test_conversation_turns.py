@@ -240,6 +240,20 @@ def test_who_goes_on_after_a_short_pause_is_answered_as_a_whole() -> None:
     assert result.code != "AG"
 
 
+def test_a_hello_that_goes_on_is_answered_as_a_whole() -> None:
+    async def customer(line: Line) -> None:
+        await until(0.3)
+        line.say("hello")
+        await until(1.1)
+        line.say("yes I will pay")
+        await until(60)
+
+    result, _ = hold(world(), customer)
+    said = [turn.text for turn in result.turns if turn.speaker is Speaker.CUSTOMER]
+    assert said == ["hello yes I will pay"]
+    assert result.code == "AG"
+
+
 def test_recognition_is_begun_at_the_pause_and_dropped_when_the_customer_goes_on() -> None:
     async def customer(line: Line) -> None:
         await until(6)

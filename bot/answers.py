@@ -1,0 +1,120 @@
+"""What the script makes of what was heard, and what the conversation has come to so far."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bot.frames import HeardFrame, MonologueFrame
+from bot.script.hearing import model_of
+from bot.script.interpreter import Interpreter
+from bot.script.language import BuiltIn, Script
+from bot.script.replies import Reply
+from bot.timings import CallTime, CustomerTurn, TurnLog
+from bot.who_answered import Answerer, classify_greeting
+
+#: An answering machine's first sentence can look like an answer to the greeting.
+_ANSWERS_OF_A_PERSON: Final = 2
+
+
+@dataclass
+class Findings:
+    """What the conversation has come to so far."""
+
+    code: str | None = None
+    callback: bool = False
+    callback_at: datetime | None = None
+    opted_out: bool = False
+    voicemail: bool = False
+    customer_spoke: bool = False
+    error: str | None = None
+
+
+class Answers:
+    """The script's side of one conversation; notes every customer turn in `log`."""
+
+    def __init__(self, script: Script, interpreter: Interpreter, time: CallTime) -> None:
+        self.findings = Findings()
+        self.log = TurnLog(time)
+        #: The step that the customer answers now.
+        self.step: str | None = None
+        self._script = script
+        self._interpreter = interpreter
+        self._undo: tuple[Interpreter, Findings] | None = None
+        self._answers = 0
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether an answering machine may still be on the line."""
+        return self._answers < _ANSWERS_OF_A_PERSON
+
+    def sounds_recorded(self, frame: HeardFrame | MonologueFrame) -> bool:
+        """Whether these are the words of an answering machine."""
+        if not self.suspicious:
+            return False
+        spoken_ms = round((frame.ended_at - frame.started_at) * 1000)
+        return classify_greeting(frame.text, spoken_ms).answerer is Answerer.VOICEMAIL
+
+    def is_hello(self, text: str) -> bool:
+        """Whether this is no more than the word with which people pick up."""
+        intents = [intent for intent in BuiltIn if intent is not BuiltIn.OPT_OUT]
+        understood = model_of(self._script).classify(text, intents, threshold=self._script.min_confidence)
+        return understood.intent == BuiltIn.HELLO
+
+    def start(self) -> Reply:
+        """The greeting."""
+        return self._interpreter.start()
+
+    def silent(self) -> Reply:
+        """What follows when nobody speaks."""
+        self._undo = None
+        return self._interpreter.silent()
+
+    def key(self, digit: str, at: float) -> Reply:
+        """The answer to a pressed key."""
+        self._undo = None
+        self._answers = _ANSWERS_OF_A_PERSON
+        self.findings.customer_spoke = True
+        self.log.customer.append(CustomerTurn(at, at, digit, self.step, intent="key"))
+        return self._interpreter.key(digit)
+
+    def heard(self, frame: HeardFrame) -> Reply:
+        """The answer to a customer turn; to both halves of one that goes on, as if the first had had no answer."""
+        if frame.continues:
+            self._take_back()
+        self._undo = (self._snapshot(), copy.copy(self.findings))
+        reply = self._interpreter.heard(frame.text)
+        self.note(frame, reply)
+        intent = reply.understood.intent if reply.understood is not None else None
+        if intent is not None and intent != BuiltIn.HELLO:
+            self._answers += 1
+        return reply
+
+    def note(self, frame: HeardFrame | MonologueFrame, reply: Reply | None = None) -> None:
+        """Write a customer turn down."""
+        self.findings.customer_spoke = True
+        understood = reply.understood if reply is not None else None
+        self.log.customer.append(
+            CustomerTurn(
+                started_at=frame.started_at,
+                ended_at=frame.ended_at,
+                text=frame.text,
+                step=self.step,
+                intent=understood.intent if understood is not None else None,
+                confidence=understood.confidence if understood is not None else None,
+                stt_ms=frame.stt_ms if isinstance(frame, HeardFrame) else None,
+            )
+        )
+
+    def _take_back(self) -> None:
+        del self.log.customer[-1:]
+        # An opt-out stays: it is committed already.
+        if self._undo is not None and not self.findings.opted_out:
+            self._interpreter, self.findings = self._undo
+
+    def _snapshot(self) -> Interpreter:
+        script = self._script
+        shared = {id(part): part for part in (script, model_of(script), *script.steps.values())}
+        return copy.deepcopy(self._interpreter, shared)
