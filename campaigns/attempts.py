@@ -132,21 +132,26 @@ class Ledger:
 
         return await self._database.transact(work)
 
-    async def reap(self, hangup_stray: HangupStray, *, dead_nodes: Collection[str] = ()) -> list[Moved]:
+    async def reap(
+        self, hangup_stray: HangupStray, *, dead_nodes: Collection[str] = (), held: Collection[str] = ()
+    ) -> list[Moved]:
         """Take over and end the attempts of dead nodes: those whose lease ran out, and all of `dead_nodes`.
 
+        `held` are attempts that the caller itself still holds: late as their renewal may be, their calls live.
         A claimed contact goes back to the queue. Where the network may have been asked the call is hung up and
         settled as lost, from what is known; the contact is called again only if a call-back rule says so.
         """
         ended: list[Moved] = []
-        rows = await self._database.transact(lambda conn: self._take_over(conn, dead_nodes))
+        rows = await self._database.transact(lambda conn: self._take_over(conn, dead_nodes, held))
         for row in rows:
             try:
                 ended.append(await self._end_lost(row, hangup_stray))
             except StaleFence:
                 log.warning("attempt_taken_over", attempt_id=row["id"])
         # A full round may have left some.
-        return ended + (await self.reap(hangup_stray, dead_nodes=dead_nodes) if len(rows) == _REAP_AT_ONCE else [])
+        if len(rows) < _REAP_AT_ONCE:
+            return ended
+        return ended + await self.reap(hangup_stray, dead_nodes=dead_nodes, held=held)
 
     async def _end_lost(self, row: Mapping[str, Any], hangup_stray: HangupStray) -> Moved:
         fence = row["fence"] + 1
@@ -179,11 +184,14 @@ class Ledger:
         log.info("campaign_ended", campaign_id=finished.campaign_id, state=finished.state.value)
         self._on_finished(finished)
 
-    async def _take_over(self, conn: AsyncConnection, dead_nodes: Collection[str]) -> list[dict[str, Any]]:
+    async def _take_over(
+        self, conn: AsyncConnection, dead_nodes: Collection[str], held: Collection[str]
+    ) -> list[dict[str, Any]]:
         now = self._clock.now()
         dead = select(attempts).where(
             attempts.c.phase != words([AttemptPhase.ENDED])[0],
             or_(attempts.c.lease_until <= now, attempts.c.node.in_(dead_nodes)),
+            attempts.c.id.not_in(held),
         )
         locked = dead.order_by(attempts.c.id).limit(_REAP_AT_ONCE).with_for_update(skip_locked=True, key_share=True)
         rows = [dict(row) for row in (await conn.execute(locked)).mappings()]

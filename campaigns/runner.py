@@ -187,7 +187,7 @@ class Runner:
     async def _reap(self) -> None:
         nodes = await self._ledger.nodes_with_live_attempts()
         dead = [node for node in nodes if node != self._ledger.node and surely_dead(node)]
-        for moved in await self._ledger.reap(self._hangup_stray, dead_nodes=dead):
+        for moved in await self._ledger.reap(self._hangup_stray, dead_nodes=dead, held=list(self._live)):
             log.info("attempt_reaped", attempt_id=moved.attempt_id, contact_state=moved.contact_state)
             self._woken.set()
 

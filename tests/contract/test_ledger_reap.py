@@ -156,6 +156,15 @@ async def test_renewing_keeps_the_reaper_away(house: House) -> None:
     assert await ledger.renew({}) == set()
 
 
+async def test_a_node_does_not_reap_the_call_that_it_holds_itself(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered")
+    house.clock.advance(seconds=60)
+    late = house.ledger("dead")
+    assert await late.reap(_stray()[0], held=[claim.attempt_id]) == []
+    assert await late.renew({claim.attempt_id: 1}) == set()
+    assert (await late.settle(claim.attempt_id, 1, house.talked(code="YES"))).contact_state == "done"
+
+
 async def test_a_node_known_to_be_dead_is_reaped_without_waiting(house: House) -> None:
     claim = await _dead_claim(house)
     alive = house.ledger("alive")

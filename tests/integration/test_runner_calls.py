@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.outcome import ConversationResult, EndedBy, Job, OptOut
 from campaigns.calling import CallEvent
@@ -21,6 +23,13 @@ from telephony.call import Call
 from telephony.outcomes import DialStatus
 from tests.support_campaigns import House, number
 from tests.support_network import Network, Talk, until
+
+
+@pytest.fixture(autouse=True)
+def _quick_logs() -> Iterator[None]:
+    """Drawing a traceback for the console takes long enough to be late for a lease."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from campaigns.attempts import Ledger
 from campaigns.bench import bench_dial
@@ -61,6 +63,13 @@ class Faulty(Ledger):
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.calling._RETRY_S", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture(autouse=True)
+def _quick_logs() -> Iterator[None]:
+    """Drawing a traceback for the console takes long enough to be late for a lease."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
