@@ -287,9 +287,9 @@ def _custom_code(code: str, value: Mapping[str, Any]) -> ActionCode:
     _check_string(code)
     if code in DEFAULTS:
         raise CodeError(f"codes.{code}: a default code keeps its meaning; give it another string, or rename yours")
-    unknown = set(value) - {"generic_result", "class", "family"}
+    unknown = set(value) - {"generic_result", "class", "family", "title"}
     if unknown:
-        raise CodeError(f"codes.{code}: unknown field {min(unknown)!r}; known are generic_result, class, family")
+        raise CodeError(f"codes.{code}: unknown field {min(unknown)!r}; known are generic_result, class, family, title")
     try:
         result = GenericResult(value["generic_result"])
     except (KeyError, ValueError) as error:

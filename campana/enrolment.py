@@ -128,7 +128,12 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
 def _declared(script: Script) -> dict[str, dict[str, str]]:
     """The script's own action codes as the campaign keeps them."""
     return {
-        code.code: {"generic_result": code.generic_result, "class": code.code_class, "family": code.family}
+        code.code: {
+            "generic_result": code.generic_result,
+            "class": code.code_class,
+            "family": code.family,
+            "title": code.title,
+        }
         for code in script.codes
         if code.code not in DEFAULTS
     }

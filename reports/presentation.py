@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reports.formatting import count, duration, milliseconds, money, percent
 from reports.latency import Percentiles
 from reports.overview import Bin, CodeCount, Overview
+from reports.scope import CampaignHead
 from reports.wording import CLASSES, describe_code
 
 __all__ = ["CodeLine", "Figure", "Group", "bin_label", "code_lines", "groups"]
@@ -62,14 +63,13 @@ def groups(report: Overview) -> tuple[Group, ...]:
 def code_lines(report: Overview) -> tuple[CodeLine, ...]:
     """The results by action code, the most frequent first."""
     finished = sum(row.calls for row in report.codes)
-    overrides = report.campaign.codes if report.campaign else {}
-    return tuple(_code_line(row, finished, overrides) for row in report.codes)
+    return tuple(_code_line(row, finished, report.campaign) for row in report.codes)
 
 
-def _code_line(row: CodeCount, finished: int, overrides: dict[str, str]) -> CodeLine:
+def _code_line(row: CodeCount, finished: int, head: CampaignHead | None) -> CodeLine:
     return CodeLine(
         code=row.code,
-        meaning=describe_code(row.code, overrides),
+        meaning=describe_code(row.code, head.codes, head.titles) if head else describe_code(row.code, {}),
         code_class=row.code_class,
         class_text=CLASSES.get(row.code_class, row.code_class),
         calls=row.calls,

@@ -80,6 +80,8 @@ class CampaignHead:
     finished_at: datetime | None
     #: Default action code → the campaign's own string for it.
     codes: dict[str, str]
+    #: The script's action codes → what the script says they mean.
+    titles: dict[str, str]
 
 
 async def campaign_head(conn: AsyncConnection, campaign_id: int) -> CampaignHead:
@@ -99,4 +101,5 @@ async def campaign_head(conn: AsyncConnection, campaign_id: int) -> CampaignHead
         time_zone=row["account_zone"],
         report_emails=tuple(row["report_emails"]),
         codes={code: shown for code, shown in row["codes"].items() if isinstance(shown, str)},
+        titles={code: own["title"] for code, own in row["codes"].items() if isinstance(own, dict) and "title" in own},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 CAMPAIGN_STATES: Final = {
@@ -96,7 +97,7 @@ CODES: Final = {
 SCRIPT_CODE: Final = "Set by the script"
 
 
-def describe_code(code: str, overrides: Mapping[str, str]) -> str:
-    """What a code means; `overrides` maps default codes to the campaign's own strings for them."""
+def describe_code(code: str, overrides: Mapping[str, str], titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What a code means; `overrides` maps default codes to the campaign's own strings, `titles` names the script's."""
     default = {shown: name for name, shown in overrides.items()}.get(code, code)
-    return CODES.get(default, SCRIPT_CODE)
+    return CODES.get(default) or titles.get(code, SCRIPT_CODE)

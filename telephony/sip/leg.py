@@ -103,7 +103,8 @@ class Leg:
         """How an answered call ended; only for a closed leg."""
         assert self.ended_at is not None
         hangup_by = self._hangup_by()
-        text = None if hangup_by is HangupBy.CUSTOMER else self.text
+        # The stack's words for an ordinary hang-up tell nothing; for a broken call they are all there is.
+        text = self.text if hangup_by is HangupBy.NETWORK else None
         return CallEnd(hangup_by, self.ended_at, sip_code=self.sip_code, q850=self.q850, text=text)
 
     def _hangup_by(self) -> HangupBy:
