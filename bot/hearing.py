@@ -103,6 +103,7 @@ class Hearing(FrameProcessor):
         self._heard: asyncio.Task[Heard] | None = None
         self._complete: asyncio.Task[bool] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._cutting: asyncio.Task[None] | None = None
         self._monologue: asyncio.Task[None] | None = None
 
     @property
@@ -141,7 +142,8 @@ class Hearing(FrameProcessor):
         self._keep_time()
         self._keep(pcm)
         for change in self._voice.feed(pcm):
-            await self._changed(change)
+            if self._cutting is None:
+                await self._changed(change)
         await self._look_at_length()
         if self._beeps is not None and self._suspicious() and self._beeps.feed(pcm):
             await self.push_frame(BeepFrame())
@@ -250,15 +252,26 @@ class Hearing(FrameProcessor):
         if utterance is None or not self._voice.speaking:
             return
         spoken_ms = (self._received - utterance.start) * 1000 // self._voice.rate_hz
-        if spoken_ms >= _LONGEST_MS and self._closing is None:
-            # Told as it is, and what follows is another turn: a television never pauses.
-            self._voice.speaking = False
-            self._closing = asyncio.create_task(self._close(utterance))
+        if spoken_ms >= _LONGEST_MS and self._cutting is None:
+            self._stop_closing()
+            self._cutting = asyncio.create_task(self._cut(utterance))
         due_ms = utterance.looked_at_ms + self._params.monologue_every_ms if utterance.looked_at_ms else 0
         due_ms = max(self._params.monologue_ms, due_ms)
         if spoken_ms >= due_ms and self._monologue is None and self._suspicious():
             utterance.looked_at_ms = spoken_ms
             self._monologue = asyncio.create_task(self._tell_so_far(utterance))
+
+    async def _cut(self, utterance: _Utterance) -> None:
+        """Tell a turn as heard although it goes on, and begin another one: a television never pauses."""
+        try:
+            heard = await self._recognise(utterance)
+        except Exception as error:
+            self._fail(error)
+            return
+        finally:
+            self._cutting = None
+        self._voice.restart()
+        await self._tell(utterance, heard)
 
     async def _tell_so_far(self, utterance: _Utterance) -> None:
         ended_at = self._at(self._received)
@@ -297,9 +310,10 @@ class Hearing(FrameProcessor):
 
     async def _drop_all(self) -> None:
         tasks = self._stop_closing()
-        if self._monologue is not None:
-            self._monologue.cancel()
-            tasks.append(self._monologue)
+        for task in (self._cutting, self._monologue):
+            if task is not None:
+                task.cancel()
+                tasks.append(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

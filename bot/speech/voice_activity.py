@@ -102,6 +102,11 @@ class VoiceActivity:
                 changes.append(change)
         return changes
 
+    def restart(self) -> None:
+        """Take a voice that goes on as one that begins anew."""
+        self.speaking = False
+        self._voiced = self._silent = 0
+
     def _judge(self, voiced: bool) -> Activity | None:
         self.position += self._window
         return self._judge_voice() if voiced else self._judge_silence()
