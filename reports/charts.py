@@ -16,9 +16,9 @@ from reports.wording import CLASSES
 
 # Told apart by lightness as well as by hue, so that no kind of colour blindness merges two of them.
 CLASS_COLOURS: Final = {
-    "success": "#2b7bba",
+    "success": "#2f80c0",
     "unsuccessful": "#e8a33d",
-    "error": "#b3361b",
+    "error": "#a92f14",
     "not_counted": "#8b95a1",
 }
 INK: Final = "#26313d"

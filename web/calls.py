@@ -12,13 +12,13 @@ from reports.overview import code_counts
 from reports.scope import Scope, campaign_head
 from web.query import Address, attempt_filter, contact_filter, paging_of, scope_of
 from web.rendering import page
-from web.state import SharedDep
+from web.state import AttemptId, CampaignId, SharedDep
 
 router = APIRouter()
 
 
 @router.get("/campaigns/{campaign_id}/calls", response_class=HTMLResponse)
-async def calls(campaign_id: int, request: Request, shared: SharedDep) -> HTMLResponse:
+async def calls(campaign_id: CampaignId, request: Request, shared: SharedDep) -> HTMLResponse:
     """One row per attempt."""
     query = request.query_params
     async with shared.database.read() as conn:
@@ -31,7 +31,7 @@ async def calls(campaign_id: int, request: Request, shared: SharedDep) -> HTMLRe
 
 
 @router.get("/campaigns/{campaign_id}/contacts", response_class=HTMLResponse)
-async def contacts(campaign_id: int, request: Request, shared: SharedDep) -> HTMLResponse:
+async def contacts(campaign_id: CampaignId, request: Request, shared: SharedDep) -> HTMLResponse:
     """One row per contact."""
     query = request.query_params
     async with shared.database.read() as conn:
@@ -44,7 +44,7 @@ async def contacts(campaign_id: int, request: Request, shared: SharedDep) -> HTM
 
 
 @router.get("/attempts/{attempt_id}", response_class=HTMLResponse)
-async def attempt(attempt_id: str, request: Request, shared: SharedDep) -> HTMLResponse:
+async def attempt(attempt_id: AttemptId, request: Request, shared: SharedDep) -> HTMLResponse:
     """One attempt: what happened, what was said, and its recording."""
     async with shared.database.read() as conn:
         detail = await attempt_detail(conn, attempt_id)

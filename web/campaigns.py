@@ -17,7 +17,7 @@ from web.errors import ControlRefused
 from web.live import is_over
 from web.query import Address, paging_of, scope_of
 from web.rendering import page
-from web.state import SharedDep
+from web.state import CampaignId, SharedDep
 
 router = APIRouter()
 
@@ -41,7 +41,7 @@ async def campaigns_page(request: Request, shared: SharedDep) -> HTMLResponse:
 
 
 @router.get("/campaigns/{campaign_id}", response_class=HTMLResponse)
-async def campaign_page(campaign_id: int, request: Request, shared: SharedDep) -> HTMLResponse:
+async def campaign_page(campaign_id: CampaignId, request: Request, shared: SharedDep) -> HTMLResponse:
     """The overview report, below the live state while the campaign runs."""
     async with shared.database.read() as conn:
         head = await campaign_head(conn, campaign_id)
@@ -67,7 +67,7 @@ async def campaign_page(campaign_id: int, request: Request, shared: SharedDep) -
 
 
 @router.get("/campaigns/{campaign_id}/audit", response_class=HTMLResponse)
-async def audit_page(campaign_id: int, request: Request, shared: SharedDep) -> HTMLResponse:
+async def audit_page(campaign_id: CampaignId, request: Request, shared: SharedDep) -> HTMLResponse:
     """Whether the campaign's books balance."""
     async with shared.database.read() as conn:
         head = await campaign_head(conn, campaign_id)
@@ -76,7 +76,7 @@ async def audit_page(campaign_id: int, request: Request, shared: SharedDep) -> H
 
 
 @router.post("/campaigns/{campaign_id}/{action}")
-async def act(campaign_id: int, action: Action, shared: SharedDep) -> RedirectResponse:
+async def act(campaign_id: CampaignId, action: Action, shared: SharedDep) -> RedirectResponse:
     """Carry a person's wish out, then show the campaign."""
     if shared.control is None:
         raise ControlRefused("this dashboard only shows campaigns; use `campana campaign` to start or stop one")

@@ -19,7 +19,7 @@ from reports.mail import file_stem
 from reports.rows import ATTEMPT_COLUMNS, CONTACT_COLUMNS, USAGE_COLUMNS, attempt_cells, contact_cells, usage_cells
 from reports.scope import CampaignHead, Scope, campaign_head
 from web.query import Query, attempt_filter, contact_filter, paging_of, scope_of
-from web.state import Shared, SharedDep
+from web.state import CampaignId, Shared, SharedDep
 from web.usage import usage_of
 
 router = APIRouter()
@@ -37,7 +37,7 @@ class Form(StrEnum):
 
 
 @router.get("/campaigns/{campaign_id}/export/{view}.{form}")
-async def export(campaign_id: int, view: View, form: Form, request: Request, shared: SharedDep) -> Response:
+async def export(campaign_id: CampaignId, view: View, form: Form, request: Request, shared: SharedDep) -> Response:
     """The detailed report as a file."""
     query = request.query_params
     async with shared.database.read() as conn:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from reports.live import Live, live
 from reports.scope import campaign_head
 from web.rendering import fragment
-from web.state import Shared, SharedDep
+from web.state import CampaignId, Shared, SharedDep
 from web.stream import EventStream, event, pause
 
 router = APIRouter()
@@ -17,14 +17,14 @@ _HEARTBEAT_S = 15.0
 
 
 @router.get("/campaigns/{campaign_id}/live")
-async def live_events(campaign_id: int, shared: SharedDep) -> EventStream:
+async def live_events(campaign_id: CampaignId, shared: SharedDep) -> EventStream:
     """`live`: the state's fragment, when it changed; `moved`: figures changed; `finished`: nothing more comes."""
     async with shared.database.read() as conn:
         await campaign_head(conn, campaign_id)
     return EventStream(_events(campaign_id, shared))
 
 
-async def _events(campaign_id: int, shared: Shared) -> AsyncGenerator[bytes, None]:
+async def _events(campaign_id: CampaignId, shared: Shared) -> AsyncGenerator[bytes, None]:
     shown, counted, quiet_s = "", None, 0.0
     yield b"retry: 2000\n\n"
     while True:

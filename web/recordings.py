@@ -11,14 +11,14 @@ from fastapi.responses import FileResponse, Response
 from reports.attempt import recording_of
 from reports.wav import peaks
 from web.rendering import fragment
-from web.state import Shared, SharedDep
+from web.state import AttemptId, Shared, SharedDep
 
 router = APIRouter()
 _COLUMNS = 300
 
 
 @router.get("/attempts/{attempt_id}/recording.wav")
-async def recording(attempt_id: str, request: Request, shared: SharedDep) -> FileResponse:
+async def recording(attempt_id: AttemptId, request: Request, shared: SharedDep) -> FileResponse:
     """The file, whole or in ranges (RFC 9110 §14); with `?download=1` as a file to keep."""
     path = await _file(shared, attempt_id)
     keep = request.query_params.get("download") == "1"
@@ -32,7 +32,7 @@ async def recording(attempt_id: str, request: Request, shared: SharedDep) -> Fil
 
 
 @router.get("/attempts/{attempt_id}/waveform.svg")
-async def waveform(attempt_id: str, shared: SharedDep) -> Response:
+async def waveform(attempt_id: AttemptId, shared: SharedDep) -> Response:
     """The loudness of both sides over time: the customer above, the bot below."""
     path = await _file(shared, attempt_id)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi import Path as InPath
 
 from storage.clock import Clock, SystemClock
 from storage.database import Database
@@ -41,3 +42,7 @@ def _shared(request: Request) -> Shared:
 
 
 SharedDep = Annotated[Shared, Depends(_shared)]
+
+#: Ids as they may stand in an address; whatever else stands there is not found.
+CampaignId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+AttemptId = Annotated[str, InPath(pattern=r"^[0-9A-Za-z_-]{1,32}$")]
