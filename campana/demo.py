@@ -19,6 +19,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from billing.currency import round_money
 from campana.application import App, open_app
 from campana.cli.campaign import import_with_progress
 from campana.cli.models import fetch_with_progress, needed
@@ -94,7 +95,7 @@ class DemoResult:
             "blocks": totals.blocks,
             "talk_s": totals.talk_ms / 1000,
             "dial_s": totals.dial_ms / 1000,
-            "cost": str(totals.cost.normalize()),
+            "cost": f"{round_money(totals.cost, self.report.currency):f}",
             "currency": self.report.currency,
             "mail_sent": len(self.mails),
             "recordings": self.recordings,
