@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins: list[str] = []
+pytest_plugins = ["tests.support_postgres"]
 
 
 @pytest.fixture(autouse=True)
