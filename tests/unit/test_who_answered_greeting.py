@@ -20,7 +20,8 @@ from bot.who_answered import Answerer, classify_greeting
         "At the sound of the tone, please record your message.",
         "Sorry I can't take your call, I'll return your call as soon as possible.",
         "You've reached Bob, I'm unavailable, leave me a message",
-        "Hi, you have reached the office of Bell Finance. We are closed now. Our hours are nine to five, Monday to Friday.",
+        "Hi, you have reached the office of Bell Finance. We are closed now. "
+        "Our hours are nine to five, Monday to Friday.",
         "Thuê bao quý khách vừa gọi hiện không liên lạc được, xin quý khách vui lòng gọi lại sau.",
         "Xin vui lòng để lại lời nhắn sau tiếng bíp.",
         "thue bao quy khach vua goi tam thoi khong lien lac duoc",
