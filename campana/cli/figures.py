@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campana.application import open_app
 from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.errors import CampanaError
+from reports.about import about
+from reports.attempts import AttemptFilter
 from reports.audit import AuditResult
 from reports.audit import audit as check_books
+from reports.contacts import ContactFilter
+from reports.export import Sheet, csv_chunks, write_xlsx
 from reports.overview import Overview
 from reports.overview import overview as read_overview
 from reports.presentation import bin_label, code_lines, groups
-from reports.scope import Scope
+from reports.rows import ATTEMPT_COLUMNS, CONTACT_COLUMNS, attempt_cells, contact_cells
+from reports.scope import Scope, campaign_head
 
 app = typer.Typer()
 
@@ -41,6 +49,46 @@ def report(
         print_json(as_data(found))
     else:
         print_overview(console, found)
+
+
+@app.command("export", epilog="Example: campana export SPRING attempts.xlsx")
+def export(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="The campaign's code.")],
+    file: Annotated[Path, typer.Argument(help="File to write; .csv or .xlsx says which form.")],
+    contacts: Annotated[bool, typer.Option("--contacts", help="One row a contact instead of one an attempt.")] = False,
+) -> None:
+    """Write the detailed report to a file."""
+    if file.suffix not in (".csv", ".xlsx"):
+        raise typer.BadParameter("end the name in .csv or .xlsx", param_hint="FILE")
+    settings = settings_of(context)
+
+    async def work() -> None:
+        async with open_app(settings) as opened:
+            campaign_id = await opened.campaigns.find(code)
+            async with opened.database.read() as conn:
+                await _write_detail(conn, campaign_id, file, contacts=contacts)
+
+    run(work())
+    console.print(f"written: {file}", highlight=False, soft_wrap=True)
+
+
+async def _write_detail(conn: AsyncConnection, campaign_id: int, file: Path, *, contacts: bool) -> None:
+    head = await campaign_head(conn, campaign_id)
+    scope = Scope(campaign_id=campaign_id)
+    if contacts:
+        sheet = Sheet("contacts", CONTACT_COLUMNS, contact_cells(conn, scope, ContactFilter()), head.time_zone)
+    else:
+        sheet = Sheet("attempts", ATTEMPT_COLUMNS, attempt_cells(conn, scope, AttemptFilter()), head.time_zone)
+    try:
+        if file.suffix == ".xlsx":
+            await write_xlsx(sheet, file, about(head, scope, None))
+            return
+        with file.open("wb") as target:
+            async for chunk in csv_chunks(sheet):
+                target.write(chunk)
+    except OSError as error:
+        raise CampanaError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 @app.command("audit", epilog="Example: campana audit SPRING")
