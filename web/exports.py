@@ -50,7 +50,7 @@ async def export(campaign_id: CampaignId, view: View, form: Form, request: Reque
         return _csv_response(_csv(shared, view, scope, query, head), name)
     path = _temporary(name)
     async with shared.database.read() as conn:
-        await write_xlsx(_sheet(conn, view, scope, query, head), path, about(head, scope, None, **dict(query)))
+        await write_xlsx(_sheet(conn, view, scope, query, head), path, about(head, scope, None, dict(query)))
     return _xlsx_response(path)
 
 

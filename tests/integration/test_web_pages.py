@@ -282,6 +282,10 @@ async def test_an_export_keeps_the_pages_filters(client: httpx.AsyncClient, data
     page = (await client.get("/campaigns/1/calls?code=PTP&sort=-time")).text
     assert "/campaigns/1/export/attempts.csv?code=PTP&amp;sort=-time" in page
     assert (await client.get("/campaigns/1/export/attempts.csv?contact=x")).status_code == 400
+    workbook = (await client.get("/campaigns/1/export/attempts.xlsx?code=PTP&campaign=x&scope=y")).content
+    about = read_xlsx(workbook, sheet=2)
+    assert ["code", "PTP"] in about
+    assert ["campaign", "C1 – Campaign 1"] in about
 
 
 async def test_usage_is_shown_and_exported_with_its_total(client: httpx.AsyncClient, database: Database) -> None:
