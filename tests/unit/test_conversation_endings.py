@@ -155,6 +155,52 @@ def test_who_says_stop_and_hangs_up_at_once_has_opted_out() -> None:
     assert result.turns[-1].text == OPT_OUT
 
 
+def test_last_words_that_cannot_be_recognised_do_not_cost_the_result() -> None:
+    async def customer(line: Line) -> None:
+        await until(6)
+        line.say(OPT_OUT)
+        await until(6.5)
+        line.call.hangup_far()
+
+    subject = world()
+    subject.listener = CodedListener(subject.words, fails=RuntimeError("no model"))
+    result, _ = hold(subject, customer)
+    assert (result.ended_by, result.error, result.messages) == (EndedBy.CUSTOMER, None, 1)
+
+
+def test_last_words_whose_opt_out_cannot_be_committed_still_tell_of_it() -> None:
+    async def broken(_: OptOut) -> None:
+        raise OSError("the database is gone")
+
+    async def customer(line: Line) -> None:
+        await until(6)
+        line.say(OPT_OUT)
+        await until(7.05)
+        line.call.hangup_far()
+
+    result, _ = hold(world(on_opt_out=broken), customer)
+    assert (result.opted_out, result.code, result.error) == (True, "DNC", "OSError: the database is gone")
+
+
+def test_an_end_that_the_network_never_confirms_is_waited_for_only_so_long() -> None:
+    class Stuck(LoopbackCall):
+        async def ended(self) -> CallEnd:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def main() -> tuple[ConversationResult, float]:
+        stuck = Stuck("stuck", clock=LoopClock())
+        reader = asyncio.create_task(Line(stuck, subject.words, subject.speaker.words).listen())
+        result = await subject.conversation().run(stuck, subject.job())
+        await reader
+        return result, asyncio.get_running_loop().time()
+
+    subject = world()
+    result, over_s = run(main())
+    assert result.ended_by is EndedBy.BOT
+    assert over_s - result.turns[-1].end_ms / 1000 < 6
+
+
 def test_a_hang_up_ends_the_conversation_at_once_and_cuts_the_turn() -> None:
     async def customer(line: Line) -> None:
         await until(1.5)
