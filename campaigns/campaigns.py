@@ -77,6 +77,21 @@ class CampaignStatus:
         return sum(count for state, count in self.contacts.items() if state in UNFINISHED)
 
 
+async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime) -> int:
+    """`Campaigns.create` within the caller's transaction."""
+    row = {name: _plain(value) for name, value in vars(new).items()}
+    campaign_schedule(row)
+    parse_rules(new.retry_rules)
+    CodeTable.from_json(new.codes)
+    row |= {"state": CampaignState.DRAFT.value, "created_at": now}
+    taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
+    if (await conn.execute(taken)).first() is not None:
+        raise CampaignError(f"there is a campaign {new.code} already; choose another code")
+    key = (await conn.execute(insert(campaigns).values(**row))).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
 class Campaigns:
     """The campaigns of a database."""
 
@@ -86,18 +101,8 @@ class Campaigns:
 
     async def create(self, new: NewCampaign) -> int:
         """Store a campaign as a draft; its id. Raises `CampaignError` for what could never run, or a taken code."""
-        row = {name: _plain(value) for name, value in vars(new).items()}
-        campaign_schedule(row)
-        parse_rules(new.retry_rules)
-        CodeTable.from_json(new.codes)
-        row |= {"state": CampaignState.DRAFT.value, "created_at": self._clock.now()}
         async with self._database.write() as conn:
-            taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
-            if (await conn.execute(taken)).first() is not None:
-                raise CampaignError(f"there is a campaign {new.code} already; choose another code")
-            key = (await conn.execute(insert(campaigns).values(**row))).inserted_primary_key
-        assert key is not None
-        return int(key[0])
+            return await create_campaign(conn, new, self._clock.now())
 
     async def find(self, code: str, *, account_id: int | None = None) -> int:
         """The id of the campaign with this code, or whose id this is; raises `UnknownCampaign`."""

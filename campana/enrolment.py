@@ -13,9 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.tariff import Tariff, load_tariff
 from bot.script.language import Script
 from bot.script.loader import load_script
-from campaigns.campaigns import NewCampaign
-from campaigns.codes import DEFAULTS, CodeTable
-from campaigns.retries import parse_rules
+from campaigns.campaigns import NewCampaign, create_campaign
+from campaigns.codes import DEFAULTS
 from campana.application import App
 from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
 from models.catalogue import Kind
@@ -39,15 +38,13 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
     voice = definition.bot.voice or app.settings.models.speaking
     codes = {**_declared(script), **definition.codes}
     rules = [_rule(rule) for rule in definition.call_backs]
-    # What is wrong with these must be told now, not when rows are stored already or at the first call.
-    CodeTable.from_json(codes)
-    parse_rules(rules)
+    # An unknown voice must be told now, not at the first call.
     app.models.catalogue.of_kind(voice, Kind.TTS)
+    new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
     async with app.database.write() as conn:
         bot_id = await _store_bot(conn, app, definition, voice)
         tariff_id = await _store_tariff(conn, app, tariff)
-    new = _new_campaign(app, definition, zone)
-    return await app.campaigns.create(replace(new, bot_id=bot_id, tariff_id=tariff_id, codes=codes, retry_rules=rules))
+        return await create_campaign(conn, replace(new, bot_id=bot_id, tariff_id=tariff_id), app.clock.now())
 
 
 def _require_trunk(app: App, definition: CampaignDefinition) -> None:

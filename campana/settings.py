@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campana.errors import SettingsError
+from campana.fields import Currency, Zone
 from telephony.trunk import NumberFormat
 
 DEFAULT_FILE = Path("campana.toml")
@@ -28,8 +29,8 @@ class AccountSettings(_Section):
     """The paying organisation."""
 
     name: str = Field("default", description="Name of the account on reports and bills.")
-    currency: str = Field("VND", pattern="^[A-Z]{3}$", description="ISO 4217 currency of every price and charge.")
-    time_zone: str = Field("Asia/Ho_Chi_Minh", description="IANA zone of reports and of campaigns that name none.")
+    currency: Currency = Field("VND", description="ISO 4217 currency of every price and charge.")
+    time_zone: Zone = Field("Asia/Ho_Chi_Minh", description="IANA zone of reports and of campaigns that name none.")
     region: str = Field("VN", pattern="^[A-Z]{2}$", description="Default region of numbers without a country code.")
 
 
@@ -185,7 +186,7 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         names = [str(part) for part in item["loc"]]
         variable = "CAMPANA_" + "__".join(names).upper()
         where = f"environment variable {variable}" if variable in os.environ else str(path or "settings")
-        lines.append(f"{where}: {'.'.join(names)}: {item['msg']}")
+        lines.append(f"{where}: {'.'.join(names)}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join([*lines, "Every setting is explained in docs/reference/settings.md."])
 
 

@@ -205,9 +205,9 @@ class Site:
             text += f'[[trunks]]\nname = "line"\nhost = "127.0.0.1"\nport = {trunk_port}\ncps = {cps}\nchannels = 40\n'
         return self.write("campana.toml", text)
 
-    def campaign(self, code: str = "C1", *, script: str = SCRIPT, **fields: Any) -> Path:
+    def campaign(self, code: str = "C1", *, script_text: str = SCRIPT, **fields: Any) -> Path:
         """Campaign file, script and tariff."""
-        self.write("script.yaml", script)
+        self.write("script.yaml", script_text)
         self.write("tariff.yaml", TARIFF.read_text(encoding="utf-8"))
         given = {
             "name": "Test",

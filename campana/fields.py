@@ -1,0 +1,33 @@
+"""Kinds of values that settings and campaign files share, each checked where it is read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
+
+from billing.currency import exponent
+from billing.errors import CurrencyError
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Ho_Chi_Minh") from error
+    return name
+
+
+def _known_currency(code: str) -> str:
+    try:
+        exponent(code)
+    except CurrencyError as error:
+        raise ValueError(str(error)) from error
+    return code
+
+
+#: An IANA time zone.
+Zone = Annotated[str, AfterValidator(_known_zone)]
+#: An ISO 4217 currency that tariffs may use.
+Currency = Annotated[str, AfterValidator(_known_currency)]
