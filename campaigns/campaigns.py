@@ -13,9 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.codes import CodeTable
-from campaigns.errors import CampaignError, UnknownCampaign
+from campaigns.errors import CampaignError, IllegalMove, UnknownCampaign
 from campaigns.retries import parse_rules
-from campaigns.states import OPEN, UNFINISHED, WAITING, AttemptPhase, CampaignState, ContactState, move_campaign
+from campaigns.states import (
+    FINISHED,
+    OPEN,
+    UNFINISHED,
+    WAITING,
+    AttemptPhase,
+    CampaignState,
+    ContactState,
+    move_campaign,
+)
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
 from storage.database import Database
@@ -231,7 +240,12 @@ class Campaigns:
 
     async def _move(self, conn: AsyncConnection, row: Mapping[str, Any], new: CampaignState) -> CampaignState:
         old = CampaignState(row["state"])
-        values: dict[str, Any] = {"state": move_campaign(old, new).value}
+        try:
+            move_campaign(old, new)
+        except IllegalMove as error:
+            ended = "; it has ended: create a new campaign for further calls" if old in FINISHED else ""
+            raise IllegalMove(f"campaign {row['code']} cannot go from {old.value} to {new.value}{ended}") from error
+        values: dict[str, Any] = {"state": new.value}
         if new is CampaignState.RUNNING and row["started_at"] is None:
             values["started_at"] = self._clock.now()
         await conn.execute(

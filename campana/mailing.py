@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
+
+from sqlalchemy import select
 
 from campana.application import App
 from campana.settings import Settings
 from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
-from storage.outbox import OutboxWorker
+from storage.outbox import DEAD, DONE, OutboxWorker
+from storage.tables import outbox
 
 
 def smtp_settings(settings: Settings) -> SmtpSettings:
@@ -26,6 +29,22 @@ def smtp_settings(settings: Settings) -> SmtpSettings:
         sender=smtp.sender,
         dashboard_url=smtp.dashboard_url,
     )
+
+
+async def waiting_reports(app: App, campaign_ids: Collection[int]) -> list[str]:
+    """What a person should know of reports of these campaigns that could not be mailed yet, one line each."""
+    statement = select(outbox).where(outbox.c.topic == REPORT_MAIL, outbox.c.state != DONE).order_by(outbox.c.id)
+    async with app.database.read() as conn:
+        rows = (await conn.execute(statement)).mappings().all()
+    return [_waiting(dict(row)) for row in rows if row["payload"].get("campaign_id") in campaign_ids]
+
+
+def _waiting(row: Mapping[str, Any]) -> str:
+    what = f"report {row['key'].removeprefix('report:')}"
+    reason = f" ({row['last_error']})" if row["last_error"] else ""
+    if row["state"] == DEAD:
+        return f"{what} was tried {row['tries']} times and is given up{reason}"
+    return f"{what} waits in the outbox{reason}; `campana serve` mails it as soon as the mail server takes it"
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from campana.application import App, open_app
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
 from campana.enrolment import enrol, required_variables
+from campana.mailing import open_outbox, waiting_reports
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: create, import contacts, start, pause, stop, status.")
 
@@ -118,6 +120,7 @@ def start(
                 from campana.dialling import dial_campaign
 
                 await dial_campaign(opened, campaign_id, stderr if as_json else console)
+            await _tell_waiting(opened, [campaign_id])
             return await opened.campaigns.status(campaign_id)
 
     found = run(work())
@@ -152,7 +155,12 @@ def stop(
 
     async def work() -> str:
         async with open_app(settings) as opened:
-            return (await opened.campaigns.stop(await opened.campaigns.find(code))).value
+            campaign_id = await opened.campaigns.find(code)
+            # With no call on, this closes the campaign, and no other process may be there to mail its report.
+            async with open_outbox(opened):
+                state = await opened.campaigns.stop(campaign_id)
+            await _tell_waiting(opened, [campaign_id])
+            return state.value
 
     console.print(f"campaign {code} is {run(work())}")
 
@@ -169,6 +177,7 @@ def status(
     async def work() -> list[CampaignStatus]:
         async with open_app(settings) as opened:
             ids = [await opened.campaigns.find(code)] if code else await opened.campaigns.all_ids()
+            await _tell_waiting(opened, ids)
             return [await opened.campaigns.status(campaign_id) for campaign_id in ids]
 
     found = run(work())
@@ -178,6 +187,11 @@ def status(
         console.print("no campaign yet; create one with: campana campaign create FILE.yaml")
     else:
         console.print(_status_table(found))
+
+
+async def _tell_waiting(opened: App, campaign_ids: Collection[int]) -> None:
+    for line in await waiting_reports(opened, campaign_ids):
+        stderr.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _status_table(found: list[CampaignStatus]) -> Table:
