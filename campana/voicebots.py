@@ -72,12 +72,17 @@ class Voicebots:
         return ScriptedConversation(script, runtime, recordings=self.recordings, speed=speed, clock=self.app.clock)
 
     async def _runtime(self, voice: str, language: str) -> SpeechRuntime:
+        """Ears in a language and a voice, on the one set of models that judge voice and turns."""
         key = (voice, language)
         if key not in self._runtimes:
             speaker = await self.speaker(voice)
             listener = self._listener.in_language(language)
-            opened = SpeechRuntime.open(listener, speaker, pool=self.pool)
-            self._runtimes[key] = await self._stack.enter_async_context(opened)
+            first = next(iter(self._runtimes.values()), None)
+            if first is not None:
+                self._runtimes[key] = first.with_voice(listener, speaker)
+            else:
+                opened = SpeechRuntime.open(listener, speaker, pool=self.pool)
+                self._runtimes[key] = await self._stack.enter_async_context(opened)
         return self._runtimes[key]
 
 
