@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reports.attempts import digits_of
-from reports.measures import ANSWERED, FINISHED, TALK_MS
+from reports.measures import ANSWERED, FINISHED, talk_ms
 from reports.paging import MOST_ROWS, Page, Paging, order, page_of
-from reports.scope import Scope, ms, placed, plain
+from reports.scope import Scope, counted, ms, plain
 from storage.tables import attempts, campaigns, contacts
 
 
@@ -53,41 +53,21 @@ class ContactRow:
     reached: bool
 
 
-def _called(scope: Scope) -> Any:
-    """Per contact of the scope: how many calls, and whether any ended or was answered."""
-    return (
-        select(
-            attempts.c.contact_id,
-            func.count().label("attempts"),
-            func.count().filter(FINISHED).label("finished"),
-            func.count().filter(ANSWERED).label("answered"),
-        )
-        .where(*placed(scope))
-        .group_by(attempts.c.contact_id)
-        .subquery("called")
-    )
+def _of_contact(scope: Scope) -> list[ColumnElement[bool]]:
+    """Conditions on the attempts of the scope that were made to the contact of the row."""
+    return [attempts.c.contact_id == contacts.c.id, *counted(scope)]
 
 
-def _last(scope: Scope) -> Any:
-    """The latest placed attempt of each contact."""
-    newest = func.row_number().over(
-        partition_by=attempts.c.contact_id, order_by=(attempts.c.originated_at.desc(), attempts.c.id.desc())
-    )
-    ranked = (
-        select(
-            attempts.c.id,
-            attempts.c.contact_id,
-            attempts.c.originated_at,
-            TALK_MS.label("talk_ms"),
-            attempts.c.call_status,
-            attempts.c.action_code,
-            attempts.c.code_class,
-            newest.label("place"),
-        )
-        .where(*placed(scope))
-        .subquery("ranked")
-    )
-    return select(ranked).where(ranked.c.place == 1).subquery("last")
+def _count(scope: Scope, *which: ColumnElement[bool]) -> ColumnElement[int]:
+    counted = select(func.count()).select_from(attempts).where(*_of_contact(scope), *which)
+    return counted.correlate(contacts).scalar_subquery()
+
+
+def _latest(scope: Scope) -> ColumnElement[str]:
+    """The id of the contact's latest attempt; looked up row by row, which the index on contact_id makes cheap."""
+    newest = select(attempts.c.id).where(*_of_contact(scope))
+    newest = newest.order_by(attempts.c.originated_at.desc(), attempts.c.id.desc()).limit(1)
+    return newest.correlate(contacts).scalar_subquery()
 
 
 _FROM_CONTACTS = ["id", "campaign_id", "line", "phone", "number", "external_key", "name", "state", "detail", "next_at"]
@@ -95,16 +75,17 @@ _FROM_CONTACTS = ["id", "campaign_id", "line", "phone", "number", "external_key"
 
 async def contacts_page(conn: AsyncConnection, scope: Scope, wanted: ContactFilter, paging: Paging) -> Page[ContactRow]:
     """One page of the contacts view; the scope's period bounds the calls, not the contacts. Raises `BadFilter`."""
-    called, last = _called(scope), _last(scope)
+    last = attempts.alias("last")
+    calls = _count(scope)
     statement = (
         select(
             *(contacts.c[name] for name in _FROM_CONTACTS),
             campaigns.c.code.label("campaign"),
-            func.coalesce(called.c.attempts, 0).label("attempts"),
-            (func.coalesce(called.c.finished, 0) > 0).label("approached"),
-            (func.coalesce(called.c.answered, 0) > 0).label("reached"),
+            calls.label("attempts"),
+            (_count(scope, FINISHED) > 0).label("approached"),
+            (_count(scope, ANSWERED) > 0).label("reached"),
             last.c.originated_at.label("last_call_at"),
-            last.c.talk_ms.label("last_talk_ms"),
+            talk_ms(last.c).label("last_talk_ms"),
             last.c.call_status.label("last_call_status"),
             last.c.action_code.label("last_action_code"),
             last.c.code_class.label("last_code_class"),
@@ -112,15 +93,14 @@ async def contacts_page(conn: AsyncConnection, scope: Scope, wanted: ContactFilt
         )
         .select_from(contacts)
         .join(campaigns, campaigns.c.id == contacts.c.campaign_id)
-        .outerjoin(called, called.c.contact_id == contacts.c.id)
-        .outerjoin(last, last.c.contact_id == contacts.c.id)
+        .outerjoin(last, last.c.id == _latest(scope))
         .where(*_contact_conditions(scope, wanted, last))
     )
     sorts: dict[str, ColumnElement[Any]] = {
         "line": contacts.c.line,
         "phone": func.coalesce(plain(contacts.c.number), contacts.c.phone),
         "state": contacts.c.state,
-        "attempts": func.coalesce(called.c.attempts, 0),
+        "attempts": calls,
         "last": func.coalesce(ms(last.c.originated_at), 0),
         "code": func.coalesce(last.c.action_code, ""),
     }

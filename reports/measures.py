@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from reports.scope import Scope, ms, placed
 from storage.tables import attempts
@@ -89,8 +90,12 @@ def _average(total: int, count: int) -> int | None:
     return (2 * total + count) // (2 * count) if count else None
 
 
-#: Milliseconds from answer to end; null while either is missing.
-TALK_MS = ms(attempts.c.ended_at) - ms(attempts.c.answered_at)
+def talk_ms(of: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
+    """Milliseconds from answer to end of the attempt with these columns; null while either is missing."""
+    return ms(of.ended_at) - ms(of.answered_at)
+
+
+TALK_MS = talk_ms(attempts.c)
 #: Milliseconds from dialling to answer, or to the end of a call that nobody answered; null while it rings.
 DIAL_MS = ms(func.coalesce(attempts.c.answered_at, attempts.c.ended_at)) - ms(attempts.c.originated_at)
 ANSWERED = attempts.c.answered_at.is_not(None)

@@ -32,9 +32,17 @@ class Scope:
 
 def placed(scope: Scope) -> list[ColumnElement[bool]]:
     """Conditions on the table attempts that hold for exactly the attempts of the scope."""
+    if scope.campaign_id is None:
+        return counted(scope)
+    return [attempts.c.campaign_id == scope.campaign_id, *counted(scope)]
+
+
+def counted(scope: Scope) -> list[ColumnElement[bool]]:
+    """The same for attempts that are known to be of the scope's campaign.
+
+    Naming the campaign beside a contact would lead planners to read the whole campaign for each contact.
+    """
     conditions: list[ColumnElement[bool]] = [attempts.c.originated_at.is_not(None)]
-    if scope.campaign_id is not None:
-        conditions.append(attempts.c.campaign_id == scope.campaign_id)
     if scope.from_ is not None:
         conditions.append(attempts.c.originated_at >= scope.from_)
     if scope.to is not None:
