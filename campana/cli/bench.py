@@ -124,6 +124,7 @@ def _spread(values: Sequence[float | None]) -> str:
 
 @app.command("dial", epilog="Example: campana bench dial --contacts 2000 --runs 3")
 def dial(
+    context: typer.Context,
     contacts: Annotated[int, typer.Option(min=10, max=1_000_000, help="Contacts of each run.")] = 1000,
     runs: Annotated[int, typer.Option(min=1, max=20, help="Runs; the figures are their medians.")] = 3,
     nodes: Annotated[int, typer.Option(min=1, max=16, help="Nodes that share the work.")] = 1,
@@ -135,6 +136,8 @@ def dial(
     """Attempts per second through claim, dial and settle on a null trunk, each step durable."""
     if database is not None and runs > 1:
         raise typer.BadParameter("a database is empty only once; give --runs 1 and a new database each time")
+    # The ledger needs no settings, but logs must not stand among the figures.
+    settings_of(context)
     found = [_dial_once(database, contacts, nodes, number, runs) for number in range(1, runs + 1)]
     if as_json:
         print_json([asdict(figures) for figures in found])

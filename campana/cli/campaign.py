@@ -131,7 +131,7 @@ def start(
 
 
 @app.command("pause", epilog="Example: campana campaign pause SPRING")
-def pause(context: typer.Context, code: Code) -> None:
+def pause(context: typer.Context, code: Code, as_json: AsJson = False) -> None:
     """Place no further call; calls that are on go on to their end."""
     settings = settings_of(context)
 
@@ -139,7 +139,11 @@ def pause(context: typer.Context, code: Code) -> None:
         async with open_app(settings) as opened:
             return (await opened.campaigns.pause(await opened.campaigns.find(code))).value
 
-    console.print(f"campaign {code} is {run(work())}; resume with: campana campaign start {code}")
+    state = run(work())
+    if as_json:
+        print_json({"campaign": code, "state": state})
+    else:
+        console.print(f"campaign {code} is {state}; resume with: campana campaign start {code}")
 
 
 @app.command("stop", epilog="Example: campana campaign stop SPRING --yes")
@@ -147,6 +151,7 @@ def stop(
     context: typer.Context,
     code: Code,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """End the campaign for good; contacts not called yet are cancelled, and the report is mailed."""
     if not yes:
@@ -162,7 +167,11 @@ def stop(
             await _tell_waiting(opened, [campaign_id])
             return state.value
 
-    console.print(f"campaign {code} is {run(work())}")
+    state = run(work())
+    if as_json:
+        print_json({"campaign": code, "state": state})
+    else:
+        console.print(f"campaign {code} is {state}")
 
 
 @app.command("status", epilog="Example: campana campaign status SPRING --json")
