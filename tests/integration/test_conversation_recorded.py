@@ -73,8 +73,22 @@ async def _listen(call: LoopbackCall, answer: bytes) -> bytes:
         return bytes(heard)
 
 
+async def _worst_stall_ms(stop: asyncio.Event) -> float:
+    """How late the event loop came at its latest: a busy machine delays ear and recorder by as much."""
+    loop, worst = asyncio.get_running_loop(), 0.0
+    while not stop.is_set():
+        due = loop.time() + 0.01
+        await asyncio.sleep(0.01)
+        worst = max(worst, loop.time() - due)
+    return worst * 1000
+
+
 async def test_the_recording_is_what_both_sides_heard(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    watching = asyncio.create_task(_worst_stall_ms(stop))
     result, call, heard = await hold(tmp_path, open_unbuffered)
+    stop.set()
+    stall_ms = await watching
     recording = result.recording
     assert recording is not None
     assert recording.error is None
@@ -85,11 +99,11 @@ async def test_the_recording_is_what_both_sides_heard(tmp_path: Path) -> None:
     customer, bot = np.abs(both[0::2]), np.abs(both[1::2])
     ear = np.abs(np.frombuffer(heard, "<i2"))
     assert np.count_nonzero(customer) == 4000
-    assert abs(int(np.flatnonzero(customer)[0]) - 16000) <= 8 * 60
+    assert abs(int(np.flatnonzero(customer)[0]) - 16000) <= 8 * (60 + stall_ms)
     size = min(len(bot), len(ear))
-    assert np.count_nonzero((bot[:size] > 0) != (ear[:size] > 0)) <= 8 * 120, (
-        "the bot's side differs from what was heard"
-    )
+    differing = np.count_nonzero((bot[:size] > 0) != (ear[:size] > 0))
+    # Each of the edges of the bot's three sounds may lie as far apart as the loop was late.
+    assert differing <= 8 * (120 + 6 * stall_ms), f"the bot's side differs from what was heard; stall {stall_ms:.0f} ms"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the kernel has no /dev/full")
