@@ -18,6 +18,7 @@ from sqlalchemy import text
 from campana.cli.models import needed
 from campana.node import sip_settings, trunk_config
 from campana.settings import Settings, TrunkSettings
+from models.errors import ModelError
 from models.store import ModelStore
 from storage.database import open_database
 from storage.errors import StorageError
@@ -89,7 +90,10 @@ def _existing(folder: Path) -> Path:
 
 async def _models(settings: Settings) -> Finding:
     store = ModelStore(settings.models.folder)
-    errors = [str(status.error) for name in needed(settings) if (status := store.status(name)).error]
+    try:
+        errors = [str(status.error) for name in needed(settings) if (status := store.status(name)).error]
+    except ModelError as error:
+        return Finding("models", State.FAILED, str(error), "choose others under [models] in the settings")
     if errors:
         return Finding("models", State.FAILED, "; ".join(errors), "campana models fetch")
     return Finding("models", State.OK, ", ".join(needed(settings)))
@@ -135,7 +139,7 @@ async def _trunk(settings: Settings, trunk: TrunkSettings) -> Finding:
     try:
         config = trunk_config(trunk)
         if trunk.register_account:
-            async with SipDialer(config, sip_settings(settings, config)):
+            async with SipDialer(config, sip_settings(settings)):
                 pass
         answer = await probe(config) if trunk.transport == "udp" else await _connect(trunk)
     except TelephonyError as error:

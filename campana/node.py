@@ -10,6 +10,7 @@ from campaigns.attempts import Ledger
 from campaigns.nodes import node_name
 from campaigns.runner import Runner, RunnerSettings
 from campana.application import App
+from campana.errors import SettingsError
 from campana.mailing import open_outbox
 from campana.settings import Settings, TrunkSettings
 from campana.voicebots import Voicebots, open_voicebots
@@ -63,7 +64,7 @@ async def _open_trunks(stack: contextlib.AsyncExitStack, app: App) -> Mapping[st
     dialers = {}
     for trunk in app.settings.trunks:
         config = trunk_config(trunk)
-        dialer = SipDialer(config, sip_settings(app.settings, config), app.clock)
+        dialer = SipDialer(config, sip_settings(app.settings), app.clock)
         dialers[trunk.name] = await stack.enter_async_context(dialer)
     return dialers
 
@@ -85,10 +86,21 @@ def trunk_config(trunk: TrunkSettings) -> TrunkConfig:
     )
 
 
-def sip_settings(settings: Settings, trunk: TrunkConfig) -> SipSettings:
-    """The stack's settings; without an address to bind to, one that reaches the trunk."""
+def sip_settings(settings: Settings) -> SipSettings:
+    """The settings of the one stack that all trunks share.
+
+    Without `sip.bind` it binds to loopback when every trunk is there, and finds an address otherwise. Raises
+    `SettingsError` for a trunk on loopback beside one that is not: one stack cannot call both.
+    """
     sip = settings.sip
-    bind = sip.bind or SipSettings.reaching(trunk).bind
+    binds = {trunk.name: SipSettings.reaching(trunk_config(trunk)).bind for trunk in settings.trunks}
+    if sip.bind is None and len(set(binds.values())) > 1:
+        here = ", ".join(name for name, bind in binds.items() if bind is not None)
+        raise SettingsError(
+            f"trunks: {here} is on this machine's loopback and the others are not; one SIP stack serves all trunks, "
+            "so give each its own settings file, or set sip.bind to an address that reaches them all"
+        )
+    bind = sip.bind or next(iter(binds.values()), None)
     return SipSettings(bind=bind, listen_port=sip.listen_port, rtp_ports=sip.rtp_ports)
 
 

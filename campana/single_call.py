@@ -65,7 +65,7 @@ async def place(app: App, wanted: SingleCall, on_phase: PhaseListener) -> Single
         conversation = await voicebots.scripted(script, voice, wanted.speed)
         await conversation.warm()
         await conversation.prepare(wanted.variables)
-        async with SipDialer(config, sip_settings(app.settings, config), app.clock) as dialer:
+        async with SipDialer(config, sip_settings(app.settings), app.clock) as dialer:
             request = DialRequest(
                 attempt_id=uuid4().hex,
                 number=format_number(number, trunk.number_format, app.settings.account.region),

@@ -22,12 +22,14 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{value * 100:.1f} %"
 
 
+def payable(amount: Decimal, currency: str) -> Decimal:
+    """The amount in the currency's smallest unit (ISO 4217), a half away from nought."""
+    return amount.quantize(Decimal(1) if currency in _WHOLE else Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
 def money(amount: Decimal | None, currency: str) -> str:
-    """`4,806 VND`, `1.25 USD`: rounded to what the currency can pay, a half away from nought."""
-    if amount is None:
-        return NONE
-    unit = Decimal(1) if currency in _WHOLE else Decimal("0.01")
-    return f"{amount.quantize(unit, rounding=ROUND_HALF_UP):,f} {currency}"
+    """`4,806 VND`, `1.25 USD`: rounded to what the currency can pay."""
+    return NONE if amount is None else f"{payable(amount, currency):,f} {currency}"
 
 
 def duration(ms: int | None) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reports.attempt import transcripts
 from reports.attempts import AttemptFilter, AttemptRow, every_attempt
 from reports.contacts import ContactFilter, ContactRow, every_contact
+from reports.formatting import payable
 from reports.scope import Scope
 from reports.usage import UsageRow
 
@@ -114,12 +115,20 @@ def _attempt(row: AttemptRow, transcript: str | None) -> Sequence[Cell]:
         row.q850,
         row.blocks,
         row.messages,
-        row.cost_bot,
-        row.cost_telecom,
+        _amount(row.cost_bot, row.currency),
+        _amount(row.cost_telecom, row.currency),
         row.currency,
         row.recording,
         transcript,
     )
+
+
+def _amount(amount: Decimal | None, currency: str) -> Decimal | None:
+    """The amount with the currency's decimals; one that is finer than the currency is told as it is."""
+    if amount is None:
+        return None
+    rounded = payable(amount, currency)
+    return rounded if rounded == amount else amount
 
 
 async def contact_cells(
@@ -161,7 +170,7 @@ async def usage_cells(rows: Sequence[UsageRow]) -> AsyncIterator[list[Sequence[C
             seconds(row.totals.dial_ms),
             seconds(row.totals.talk_ms),
             row.totals.total,
-            row.totals.cost,
+            _amount(row.totals.cost, row.currency),
             row.currency,
         )
         for row in rows

@@ -74,8 +74,8 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         raise DatabaseUnreachable(
             f"cannot make the database's folder {folder}: {exc.strerror}; name another one, or make it writable"
         ) from exc
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    reader = create_async_engine(url, pool_size=4, max_overflow=4)
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+    reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)
     _prepare_sqlite(writer, begin="BEGIN IMMEDIATE", query_only=False)
     _prepare_sqlite(reader, begin="BEGIN DEFERRED", query_only=True)
     return writer, reader
@@ -84,7 +84,8 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
 def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     # READ COMMITTED where we lock rows first and must then see what the former holder wrote;
     # one snapshot for readers, so that the figures of one report agree with one another.
-    writer = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    # Parameters are numbers and what customers said: no error message may show them.
+    writer = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
     reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return writer, reader
 

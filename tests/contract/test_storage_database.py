@@ -220,3 +220,10 @@ async def test_a_file_that_is_no_database_names_the_remedy(tmp_path: Path) -> No
     with pytest.raises(DatabaseUnreachable, match="not a database"):
         async with open_database(f"sqlite:///{tmp_path / 'letter.db'}"):
             pass
+
+
+async def test_an_error_never_shows_what_was_to_be_stored(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with database.write() as conn:
+            await conn.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "never call me again"})
+    assert "never call me again" not in str(caught.value)
