@@ -57,6 +57,9 @@ async def open_node(app: App) -> AsyncIterator[Node]:
             settings=RunnerSettings(calls=settings.node.calls),
             format_number=_formatter(settings),
         )
+        for dialer in dialers.values():
+            # Dialling on would only use up the contacts' attempts; a restarted process goes on where this one stopped.
+            dialer.when_dead(runner.drain)
         yield Node(app, runner, voicebots, outbox)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -63,6 +64,11 @@ class SipDialer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def when_dead(self, listener: Callable[[], None]) -> None:
+        """Call `listener` if the SIP stack of this process dies: no further call can be placed, so place none."""
+        if self._runtime is not None:
+            self._runtime.when_dead(listener)
 
     @property
     def live_calls(self) -> int:

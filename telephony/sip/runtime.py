@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 import structlog
@@ -49,6 +49,7 @@ class SipRuntime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._trace = Trace(self._response_from_thread)
+        self._mourners: list[Callable[[], None]] = []
 
     @classmethod
     async def acquire(cls, settings: SipSettings) -> SipRuntime:
@@ -100,9 +101,15 @@ class SipRuntime:
         self._stack.subscribe(self._event)
         self._stack.on_dead = self._died
 
+    def when_dead(self, listener: Callable[[], None]) -> None:
+        """Call `listener` if the stack dies by itself: every later call would fail."""
+        self._mourners.append(listener)
+
     def _died(self) -> None:
         """The stack's thread has ended by itself; it cannot be started again in this process."""
         _log.critical("sip.stack_died", calls=len(self._legs))
+        for listener in self._mourners:
+            listener()
         for leg in tuple(self._legs.values()):
             leg.give_up("the SIP stack of this process has died")
             self.forget(leg)

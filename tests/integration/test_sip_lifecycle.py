@@ -171,7 +171,10 @@ async def test_calls_end_when_the_stack_dies(tmp_path: Path) -> None:
         assert isinstance(call, SipCall)
         runtime = SipRuntime._live
         assert runtime is not None
+        told: list[str] = []
+        far_end.dialer.when_dead(lambda: told.append("dead"))
         runtime._stack.on_dead()
+        assert told == ["dead"]
         assert (await call.ended()).hangup_by is HangupBy.NETWORK
         with pytest.raises(MediaClosed):
             await call.media.write(bytes(320))
