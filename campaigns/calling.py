@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from bot.outcome import Conversation, ConversationResult, Job, OptOut
+from bot.outcome import Conversation, ConversationResult, EndedBy, Job, OptOut
 from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
@@ -34,6 +34,7 @@ _PHASES: Mapping[CallPhase, AttemptPhase] = {
     CallPhase.ANSWERED: AttemptPhase.ANSWERED,
 }
 _HANGUP_S = 5.0
+_LAST_WORDS_S = 5.0
 _RETRY_S = (0.2, 1.0, 5.0)
 
 
@@ -56,6 +57,13 @@ class CallEvent:
     @property
     def frees_a_channel(self) -> bool:
         return self.phase in {AttemptPhase.WRAPUP, AttemptPhase.ENDED}
+
+
+def _broken_off(result: ConversationResult) -> ConversationResult:
+    """A conversation that we hung up on is our failure, unless it had come to its result."""
+    if result.ended_by is not EndedBy.BOT or result.code or result.opted_out or result.callback:
+        return result
+    return replace(result, ended_by=EndedBy.ERROR, error=result.error or "broken off")
 
 
 class Calling:
@@ -159,27 +167,40 @@ class Calling:
         notes.create_task(self._note(claim, AttemptPhase.ANSWERED, call.answered_at))
         notes.create_task(self._note(claim, AttemptPhase.TALKING, self._clock.now()))
         ending = notes.create_task(self._note_end(claim, call))
-        result: ConversationResult | None = None
+        talking = asyncio.create_task(conversation.run(call, self._job(claim)))
         try:
-            async with asyncio.timeout(claim.max_call_s + self._overtime_s):
-                result = await conversation.run(call, self._job(claim))
-        except TimeoutError:
-            log.error("conversation_overran", attempt_id=claim.attempt_id)  # noqa: TRY400 - the trace says nothing
-        except Exception:
-            log.exception("conversation_failed", attempt_id=claim.attempt_id)
+            await asyncio.wait({talking}, timeout=claim.max_call_s + self._overtime_s)
         finally:
-            await self._surely(self._hang_up_and_settle(claim, call, result))
+            await self._surely(self._hang_up_and_settle(claim, call, talking))
             ending.cancel()
 
-    async def _hang_up_and_settle(self, claim: Claim, call: Call, result: ConversationResult | None) -> None:
+    async def _hang_up_and_settle(self, claim: Claim, call: Call, talking: asyncio.Task[ConversationResult]) -> None:
         end = CallEnd(HangupBy.BOT, self._clock.now(), text="the call did not end when hung up")
+        broken_off = not talking.done()
         try:
             async with asyncio.timeout(_HANGUP_S):
                 await call.hangup()
                 end = await call.ended()
         except Exception:
             log.exception("hangup_failed", attempt_id=claim.attempt_id)
+        result = await self._result(claim, talking)
+        if result is not None and broken_off:
+            result = _broken_off(result)
         await self._settle(claim, Settlement(answered_at=call.answered_at, end=end, result=result))
+
+    async def _result(self, claim: Claim, talking: asyncio.Task[ConversationResult]) -> ConversationResult | None:
+        """What the conversation left, None when it failed. Broken off, it has a while to keep turns and recording."""
+        await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
+        if not talking.done():
+            log.error("conversation_overran", attempt_id=claim.attempt_id)
+            talking.cancel()
+            await asyncio.wait({talking})
+        if talking.cancelled():
+            return None
+        if (failure := talking.exception()) is not None:
+            log.error("conversation_failed", attempt_id=claim.attempt_id, exc_info=failure)
+            return None
+        return talking.result()
 
     def _job(self, claim: Claim) -> Job:
         async def on_opt_out(opt_out: OptOut) -> None:

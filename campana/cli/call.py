@@ -9,6 +9,7 @@ import typer
 
 from campana.application import open_app
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.settings import Settings
 
 if TYPE_CHECKING:
     from campana.single_call import SingleResult
@@ -41,10 +42,19 @@ def call(
             return await place(opened, wanted, lambda phase, _at: stderr.print(phase.value))
 
     result = run(work())
+    recording = _recording(result, settings)
     if as_json:
-        print_json(_as_data(result))
+        print_json(_as_data(result) | {"recording": str(recording) if recording else None})
     else:
         _tell(result)
+        if recording:
+            console.print(f"recording: {recording}", highlight=False, soft_wrap=True)
+
+
+def _recording(result: SingleResult, settings: Settings) -> Path | None:
+    """Where the recording lies; what could not be recorded has none."""
+    made = result.conversation.recording if result.conversation else None
+    return None if made is None or made.error else settings.recordings_folder / made.path
 
 
 def _as_data(result: SingleResult) -> dict[str, Any]:
@@ -56,7 +66,6 @@ def _as_data(result: SingleResult) -> dict[str, Any]:
         "network": result.network,
         "talk_ms": result.talk_ms,
         "messages": talk.messages if talk else 0,
-        "recording": str(talk.recording.path) if talk and talk.recording else None,
         "turns": [
             {"speaker": turn.speaker.value, "start_ms": turn.start_ms, "end_ms": turn.end_ms, "text": turn.text}
             for turn in (talk.turns if talk else ())
@@ -69,5 +78,3 @@ def _tell(result: SingleResult) -> None:
         console.print(f"{turn.start_ms / 1000:6.1f} s  {turn.speaker.value:8}  {turn.text}", markup=False)
     network = f" ({result.network})" if result.network else ""
     console.print(f"{result.assigned.call_status.value}, code {result.assigned.code}{network}", highlight=False)
-    if result.conversation and result.conversation.recording:
-        console.print(f"recording: {result.conversation.recording.path}", highlight=False)

@@ -45,8 +45,11 @@ def settings_of(context: typer.Context) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's asynchronous part to its end."""
-    return asyncio.run(work)
+    """Run a command's asynchronous part to its end; raises `KeyboardInterrupt` when the user broke it off."""
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
 
 
 def print_json(data: Any) -> None:
