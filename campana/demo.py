@@ -47,7 +47,12 @@ from web.app import create_app
 from web.server import serving
 from web.state import WebSettings as PageSettings
 
-EXAMPLE: Final = Path(__file__).resolve().parents[1] / "examples" / "demo"
+#: In a checkout, else where the wheel puts it.
+EXAMPLE: Final = next(
+    folder
+    for folder in (Path(__file__).resolve().parents[1] / "examples" / "demo", Path(__file__).parent / "example")
+    if folder.is_dir() or folder.name == "example"
+)
 TRUNK: Final = "rehearsal"
 #: Two new calls a second, so that not every customer speaks at the same instant.
 _CPS: Final = 2.0
