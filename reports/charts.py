@@ -1,14 +1,15 @@
-"""The charts: one Vega-Lite specification each, drawn as SVG for the page and as PNG for the mail."""
+"""The charts: what each shows, and drawing it as SVG for the page and as PNG for the mail.
+
+One Vega-Lite specification serves both. It is made and drawn in a process of its own (reports/drawing.py): drawing
+holds the interpreter lock for tenths of a second, and calls may be talking in this one.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
+from reports.drawing import Bars, draw_png, draw_svg
 from reports.formatting import count
 from reports.overview import Overview
 from reports.presentation import bin_label, code_lines
@@ -21,12 +22,6 @@ CLASS_COLOURS: Final = {
     "error": "#a92f14",
     "not_counted": "#8b95a1",
 }
-INK: Final = "#26313d"
-_FAINT: Final = "#d5dbe1"
-_FONT: Final = "Liberation Sans, DejaVu Sans, Arial, Helvetica, sans-serif"
-_WIDTH: Final = 560
-_BAR: Final = 26
-_IDS: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Chart:
     name: str
     title: str
     alt: str
-    specification: dict[str, Any]
+    bars: Bars
 
 
 def charts(report: Overview) -> tuple[Chart, ...]:
@@ -55,10 +50,9 @@ def codes_chart(report: Overview) -> Chart:
     colours = {CLASSES[name]: colour for name, colour in CLASS_COLOURS.items()}
     shown = [name for name in colours if any(row["class"] == name for row in rows)]
     said = ", ".join(f"{line.code} ({line.meaning}) {count(line.calls)}" for line in lines)
-    specification = _bars(rows, "Results by action code", {"range": [colours[name] for name in shown], "domain": shown})
-    return Chart(
-        "codes", "Results by action code", f"Bar chart of finished calls by action code: {said}.", specification
-    )
+    title = "Results by action code"
+    bars = Bars(rows=rows, description=title, classes=shown, colours=[colours[name] for name in shown])
+    return Chart("codes", title, f"Bar chart of finished calls by action code: {said}.", bars)
 
 
 def duration_chart(report: Overview) -> Chart:
@@ -68,57 +62,15 @@ def duration_chart(report: Overview) -> Chart:
         for one in report.histogram
     ]
     said = ", ".join(f"{row['label']} {row['text']}" for row in rows)
-    specification = _bars(rows, "Call duration", {"range": [CLASS_COLOURS["success"]], "domain": ["Answered"]})
-    return Chart("durations", "Call duration", f"Bar chart of answered calls by talk time: {said}.", specification)
-
-
-def _bars(rows: list[dict[str, Any]], description: str, colours: dict[str, list[str]]) -> dict[str, Any]:
-    import altair as alt
-
-    # Room for the number behind the longest bar.
-    most = max((row["calls"] for row in rows), default=0) * 1.12 or 1
-    base = alt.Chart(alt.Data(values=rows), description=description).encode(
-        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
-        x=alt.X("calls:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most], nice=False)),
-    )
-    legend = (
-        alt.Legend(orient="top", title=None, symbolType="square", offset=10) if len(colours["domain"]) > 1 else None
-    )
-    bars = base.mark_bar(size=_BAR - 8).encode(
-        color=alt.Color("class:N", scale=alt.Scale(**colours), legend=legend),
-    )
-    labels = base.mark_text(align="left", dx=6, color=INK, fontSize=13).encode(text="text:N")
-    chart = (bars + labels).properties(width=_WIDTH, height=alt.Step(_BAR), background="transparent", padding=2)
-    chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    # configure() replaces what the other configure_* calls set, so it comes first.
-    chart = chart.configure(font=_FONT).configure_view(stroke=None)
-    chart = chart.configure_axis(labelFontSize=13, labelColor=INK, labelLimit=180, gridColor=_FAINT)
-    specification: dict[str, Any] = chart.configure_legend(labelFontSize=13, labelColor=INK).to_dict()
-    return specification
+    bars = Bars(rows=rows, description="Call duration", classes=["Answered"], colours=[CLASS_COLOURS["success"]])
+    return Chart("durations", "Call duration", f"Bar chart of answered calls by talk time: {said}.", bars)
 
 
 async def svg(chart: Chart) -> str:
     """The chart as an SVG element to stand in a page: unique ids, a title, no style attributes."""
-    return await asyncio.to_thread(_svg, chart.name, json.dumps(chart.specification, sort_keys=True))
+    return await draw_svg(chart.name, chart.bars)
 
 
 async def png(chart: Chart) -> bytes:
     """The chart at twice its size, on white, for mails."""
-    specification = chart.specification | {"background": "white"}
-    return await asyncio.to_thread(_png, json.dumps(specification, sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _svg(name: str, specification: str) -> str:
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(specification)
-    return _IDS.sub(rf"\1{name}-\2", drawn)
-
-
-@lru_cache(maxsize=16)
-def _png(specification: str) -> bytes:
-    import vl_convert
-
-    drawn: bytes = vl_convert.vegalite_to_png(specification, scale=2)
-    return drawn
+    return await draw_png(chart.bars)
