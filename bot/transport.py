@@ -28,6 +28,8 @@ from telephony.errors import MediaClosed
 #: Audio goes out in pieces of 40 ms: half the task switches of 20 ms, and a flush discards the rest of one anyway.
 CHUNK_10MS: Final = 4
 _SAMPLE_BYTES: Final = 2
+#: A write waits as long as the customer holds the call; the call's own limit ends it, and not the runtime's 10 s.
+_HOLD_S: Final = 3600.0
 
 
 def chunk_bytes(rate_hz: int) -> int:
@@ -174,6 +176,7 @@ class CallTransport(BaseTransport):
             audio_out_sample_rate=media.rate_hz,
             audio_in_sample_rate=media.rate_hz,
             audio_out_end_silence_secs=0,
+            audio_out_write_timeout_secs=_HOLD_S,
         )
         self._in = CallInput(media, recorder, params)
         self._out = CallOutput(media, recorder, playback, params)
