@@ -15,6 +15,7 @@ from bot.answers import Answers
 from bot.beep import BeepDetector
 from bot.closing import closing_lines
 from bot.dialogue import Dialogue
+from bot.frames import HeardFrame
 from bot.hearing import Hearing, HearingParams
 from bot.outcome import ConversationResult, EndedBy, Job, Recording
 from bot.pipeline import CallPipeline, PipelineBroken
@@ -218,14 +219,24 @@ class _Held:
         return EndedBy.MAX_DURATION
 
     async def _take_last_words(self) -> None:
+        cut_off = await self._cut_off()
+        for frame in (*self._hearing.untaken(), cut_off):
+            if frame is not None:
+                await self._dialogue.last_words(frame)
+
+    async def _cut_off(self) -> HeardFrame | None:
+        """What the customer was saying at the end, None when it was nothing or cannot be had."""
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
-                frame = await self._hearing.flush()
+                return await self._hearing.flush()
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            lost: BaseException = error
         except Exception as error:
-            _log.warning("conversation.last_words_lost", attempt=self._job.attempt_id, error=str(error))
-            return
-        if frame is not None:
-            await self._dialogue.last_words(frame)
+            lost = error
+        _log.warning("conversation.last_words_lost", attempt=self._job.attempt_id, error=repr(lost))
+        return None
 
     async def _hang_up(self, ended: asyncio.Task[CallEnd]) -> CallEnd | None:
         try:
@@ -260,6 +271,12 @@ class _Held:
             answer_to_first_word_ms=log.answer_to_first_word_ms,
             error=found.error,
         )
+
+
+def _is_being_cancelled() -> bool:
+    """Whether a `CancelledError` is meant for the present task, and not that of work it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:

@@ -105,6 +105,7 @@ class Dialogue(FrameProcessor):
 
     async def last_words(self, frame: HeardFrame) -> None:
         """Take what the customer said just before hanging up: nothing can be answered, but it counts."""
+        frame.taken = True
         if not frame.text or self.findings.voicemail:
             return
         try:
@@ -189,11 +190,12 @@ class Dialogue(FrameProcessor):
         elif self._answers.sounds_recorded(frame):
             await self._leave_machine(frame)
         elif turn is not None and turn is self.log.bot[0] and self._answers.is_hello(frame.text):
+            frame.taken = True
             self._answers.note(frame)
         else:
             if turn is not None and turn is self.log.bot[0]:
                 await self._interrupt(turn)
-            self.floor.cut = None
+            self.floor.cut, frame.taken = None, True
             await self._act(self._answers.heard(frame), answers=frame.ended_at)
 
     async def _go_on(self) -> None:
@@ -215,6 +217,8 @@ class Dialogue(FrameProcessor):
             return
         if frame is not None:
             self._answers.note(frame)
+        if isinstance(frame, HeardFrame):
+            frame.taken = True
         self.findings.voicemail = True
         await self._close(None, EndedBy.BOT)
 

@@ -30,13 +30,15 @@ class SpeechStartedFrame(UserStartedSpeakingFrame):
 class HeardFrame(TranscriptionFrame):
     """A finished customer turn. Every `SpeechStartedFrame` is followed by exactly one, with an empty text for noise.
 
-    `continues` tells that the customer went on with the turn before: `text` then holds both parts.
+    `continues` tells that the customer went on with the turn before: `text` then holds both parts. `taken` is set
+    once the conversation has begun to act on it: until then the end of the call may still overtake it.
     """
 
     started_at: float = 0.0
     ended_at: float = 0.0
     stt_ms: int = 0
     continues: bool = False
+    taken: bool = field(default=False, init=False)
     interruptible: bool = field(default=False, init=False)
 
 

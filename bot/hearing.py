@@ -105,6 +105,7 @@ class Hearing(FrameProcessor):
         self._closing: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
         self._monologue: asyncio.Task[None] | None = None
+        self._told: list[HeardFrame] = []
 
     @property
     def speaking(self) -> bool:
@@ -136,6 +137,11 @@ class Hearing(FrameProcessor):
         if utterance is None:
             return None
         return self._frame(utterance, await (heard or self._recognise(utterance)))
+
+    def untaken(self) -> list[HeardFrame]:
+        """The turns that were told as heard and that nobody has answered yet, oldest first."""
+        self._told = [frame for frame in self._told if not frame.taken]
+        return self._told
 
     async def _listen(self, pcm: bytes) -> None:
         self._received += len(pcm) // _SAMPLE_BYTES
@@ -217,7 +223,9 @@ class Hearing(FrameProcessor):
             finished = self._complete is None or await self._complete
             wanted_ms = self._params.finished_ms if finished else self._params.unfinished_ms
             await asyncio.sleep(max(0, wanted_ms - self._silent_ms()) / 1000)
-            heard = await (self._heard or self._recognise(utterance))
+            self._heard = self._heard or asyncio.create_task(self._recognise(utterance))
+            # Shielded, for `flush` goes on with it when the end of the call stops this.
+            heard = await asyncio.shield(self._heard)
         except Exception as error:
             self._fail(error)
             return
@@ -229,6 +237,7 @@ class Hearing(FrameProcessor):
         self._utterance, self._heard, self._complete = None, None, None
         finished = len(utterance.audio) < self._bytes(_LONGEST_MS)
         self._emitted = utterance if heard.text and finished else None
+        self._told = [*self.untaken(), frame]
         await self.push_frame(UserStoppedSpeakingFrame())
         await self.push_frame(frame)
 
