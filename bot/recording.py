@@ -169,18 +169,23 @@ class CallRecorder:
 
     async def close(self, talk_ms: int) -> Recording:
         """The finished file, as long as the call. Raises nothing: what went wrong is in `Recording.error`."""
+        try:
+            done = await asyncio.wait_for(asyncio.shield(self._finishing(talk_ms)), _CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            done = self._file.unfinished(f"the disk did not take the recording within {_CLOSE_TIMEOUT_S:.0f} s")
+        except Exception as error:
+            _log.exception("recording.failed", error=str(error))
+            done = self._file.unfinished(f"the recording could not be finished: {type(error).__name__}: {error}")
+        if done.error is not None:
+            _log.warning("recording.incomplete", path=str(done.path), error=done.error)
+        return done
+
+    def _finishing(self, talk_ms: int) -> asyncio.Future[Recording]:
         last = max(self._customer.base, self._samples(talk_ms))
         self._customer.cut(last)
         self._bot.cut(last)
         self._submit(last)
-        finishing = self._thread.submit(self._file.finish, self._samples(talk_ms))
-        try:
-            done = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(finishing)), _CLOSE_TIMEOUT_S)
-        except TimeoutError:
-            done = self._file.unfinished(f"the disk did not take the recording within {_CLOSE_TIMEOUT_S:.0f} s")
-        if done.error is not None:
-            _log.warning("recording.incomplete", path=str(done.path), error=done.error)
-        return done
+        return asyncio.wrap_future(self._thread.submit(self._file.finish, self._samples(talk_ms)))
 
     def _shorten_lead(self, early: int) -> None:
         # Frames that come faster than they can be spoken were waiting for their reader: all of them are older.

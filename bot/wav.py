@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -75,7 +76,8 @@ class WavFile:
             with self._file as file:
                 return self._finished(file, frames)
         except OSError as error:
-            self._part.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk turned read-only refuses this too
+                self._part.unlink(missing_ok=True)
             return self.unfinished(self._error or _reason(error))
 
     def unfinished(self, error: str) -> Recording:

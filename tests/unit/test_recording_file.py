@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import wave
@@ -105,3 +106,21 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_recording(tmp_path: Pat
     recording = file.finish(1)
     assert recording.error is not None
     assert recording.error.startswith("the recording could not be written: ")
+
+
+def test_a_disk_that_turns_read_only_at_the_end_is_an_error_of_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ReadOnly(io.FileIO):
+        def truncate(self, size: int | None = None) -> int:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    file = WavFile(tmp_path, NAME, 8000, lambda path: ReadOnly(path, "w+"))
+    file.append(bytes(FRAME_BYTES * 800))
+    monkeypatch.setattr(Path, "unlink", refused)
+    recording = file.finish(800)
+    assert recording.error == "the recording could not be written: Read-only file system"
+    assert (recording.bytes, recording.duration_ms) == (0, 0)

@@ -175,6 +175,31 @@ def test_a_disk_that_never_answers_does_not_hold_the_call(tmp_path: Path, monkey
     assert "did not take the recording" in (asyncio.run(main()).error or "")
 
 
+def test_whatever_fails_at_the_end_is_told_in_the_recording(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = tape.recorder._file.finish
+
+    def broken(frames: int) -> Recording:
+        finish(frames)
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(tape.recorder._file, "finish", broken)
+
+    async def close() -> Recording:
+        found = await tape.recorder.close(1000)
+        await tape.recordings.aclose()
+        return found
+
+    assert asyncio.run(close()).error == "the recording could not be finished: MemoryError: too large"
+
+
+def test_a_recording_that_ends_after_its_folder_was_closed_is_told_so(tape: Tape) -> None:
+    async def close() -> Recording:
+        await tape.recordings.aclose()
+        return await tape.recorder.close(1000)
+
+    assert "after shutdown" in (asyncio.run(close()).error or "")
+
+
 def test_without_a_folder_nothing_is_kept() -> None:
     nothing = Unrecorded()
     nothing.customer(bytes(320))
