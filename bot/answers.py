@@ -13,6 +13,7 @@ from bot.script.interpreter import Interpreter
 from bot.script.language import BuiltIn, Script
 from bot.script.replies import Reply
 from bot.timings import CallTime, CustomerTurn, TurnLog
+from bot.understanding.optout import is_opt_out
 from bot.who_answered import Answerer, classify_greeting
 
 #: An answering machine's first sentence can look like an answer to the greeting.
@@ -48,11 +49,11 @@ class Answers:
     @property
     def suspicious(self) -> bool:
         """Whether an answering machine may still be on the line."""
-        return self._answers < _ANSWERS_OF_A_PERSON
+        return self._answers < _ANSWERS_OF_A_PERSON and not self.findings.opted_out
 
     def sounds_recorded(self, frame: HeardFrame | MonologueFrame) -> bool:
-        """Whether these are the words of an answering machine."""
-        if not self.suspicious:
+        """Whether these are the words of an answering machine; who wants no more calls is never taken for one."""
+        if not self.suspicious or is_opt_out(frame.text):
             return False
         spoken_ms = round((frame.ended_at - frame.started_at) * 1000)
         return classify_greeting(frame.text, spoken_ms).answerer is Answerer.VOICEMAIL

@@ -329,6 +329,21 @@ def test_a_recorded_greeting_is_left_quietly() -> None:
     assert result.turns[-1].text == "please leave a message after the tone"
 
 
+@pytest.mark.parametrize("ms", [2000, 9000])
+def test_an_opt_out_in_the_words_of_a_machine_is_an_opt_out(ms: int) -> None:
+    said = "stop calling me do not leave me any message after the tone again leave my number alone please"
+
+    async def customer(line: Line) -> None:
+        await until(6)
+        line.say(said, ms)
+        await until(60)
+
+    subject = world()
+    result, _ = hold(subject, customer)
+    assert [evidence for evidence, _ in subject.opt_outs] == [said]
+    assert (result.voicemail, result.opted_out, result.code) == (False, True, "DNC")
+
+
 def test_a_long_recorded_greeting_is_known_before_it_ends() -> None:
     async def customer(line: Line) -> None:
         await until(0.2)

@@ -34,6 +34,42 @@ def test_machines_are_told_by_their_wording(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Hello. You have reached the voicemail of George. I am not",
+        "Hello, this is the voicemail of Anna Bell.",
+        "The person you are trying to reach is not available.",
+        "Bạn đang được chuyển đến hộp thư thoại",
+    ],
+)
+def test_machines_are_told_within_their_first_four_seconds(text: str) -> None:
+    assert classify_greeting(text, 4000).answerer is Answerer.VOICEMAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Stop calling me. Leave my number alone.",
+        "take me off your list and leave my number alone",
+        "Don't leave a message on my voicemail again, do not call me",
+        "Sorry I am driving, can I get back to you?",
+        "I will return your call tomorrow",
+        "Do you want to leave a message for him?",
+        "The person you are calling is my father",
+        "The person you want is busy.",
+        "I got your voicemail yesterday",
+        "Are you an answering machine?",
+        "I have been forwarded to you by a colleague",
+        "Tôi không còn là thuê bao nữa",
+        "Bạn có muốn để lại lời nhắn không?",
+        "Tôi đang lái xe, vui lòng gọi lại sau",
+    ],
+)
+def test_people_may_use_the_words_of_machines(text: str) -> None:
+    assert classify_greeting(text, 4000).answerer is not Answerer.VOICEMAIL
+
+
+@pytest.mark.parametrize(
     ("text", "speech_ms"),
     [
         ("Hello?", 500),
