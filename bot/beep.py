@@ -8,8 +8,9 @@ import numpy as np
 
 from telephony.call import FRAME_MS
 
-#: A beep is one tone between these frequencies, held at least so long.
-LOWEST_HZ, HIGHEST_HZ = 400, 2000
+#: A beep is one tone between these frequencies, held at least so long. Ringing, busy and dial tones of one frequency
+#: lie at 400 to 460 Hz (ITU-T E.180): a switchboard that answers and rings on is no machine.
+LOWEST_HZ, HIGHEST_HZ = 480, 2000
 MIN_TONE_MS = 200
 #: Quieter frames are not looked at: −48 dB below full scale.
 _FLOOR_RMS = 130.0

@@ -369,6 +369,20 @@ def test_a_beep_is_a_machine() -> None:
     assert len(line.heard) // 16 < 1600
 
 
+def test_a_switchboard_that_answers_and_rings_on_is_no_machine() -> None:
+    import numpy as np
+
+    async def customer(line: Line) -> None:
+        ring = 4000 * np.sin(2 * np.pi * 425 * np.arange(8000) / 8000)
+        line.call.far.say(ring.astype("<i2").tobytes())
+        await until(8)
+        line.say("yes")
+        await until(60)
+
+    result, _ = hold(world(), customer)
+    assert (result.voicemail, result.code) == (False, "AG")
+
+
 def test_words_of_a_machine_in_a_later_turn_are_a_persons() -> None:
     async def customer(line: Line) -> None:
         await until(1)

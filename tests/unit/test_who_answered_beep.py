@@ -16,7 +16,7 @@ def hear(*parts: Sound) -> list[tuple[int, Beep]]:
     return [(number * 20, beep) for number, beep in reports if beep is not None]
 
 
-@pytest.mark.parametrize("frequency_hz", [400, 440, 620, 850, 1000, 1400, 2000])
+@pytest.mark.parametrize("frequency_hz", [480, 620, 850, 1000, 1400, 2000])
 @pytest.mark.parametrize("ms", [240, 500, 1000])
 def test_a_steady_tone_is_a_beep(frequency_hz: int, ms: int) -> None:
     reports = hear(silence(300), tone(frequency_hz, ms), silence(300))
@@ -64,6 +64,10 @@ def test_one_lost_packet_does_not_cut_a_beep_in_two() -> None:
         tone(2500, 1000),
         tone(440, 1000) + tone(480, 1000),
         tone(480, 1000) + tone(620, 1000),
+        tone(400, 1000),
+        tone(425, 1000),
+        tone(440, 2000),
+        tone(450, 1000),
         tone(697, 400) + tone(1209, 400),
         tone(1000, 1000, level=0.002),
         0.3 * np.sin(2 * np.pi * np.cumsum(np.linspace(400, 2000, 8000)) / 8000),
@@ -79,6 +83,10 @@ def test_one_lost_packet_does_not_cut_a_beep_in_two() -> None:
         "too high",
         "ringing",
         "busy",
+        "ringing at 400 Hz",
+        "ringing at 425 Hz",
+        "ringing at 440 Hz",
+        "ringing at 450 Hz",
         "a key",
         "too quiet",
         "siren",
