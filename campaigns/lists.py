@@ -264,10 +264,13 @@ async def _known(conn: AsyncConnection, job: _Import, column: str, values: list[
 def holders(campaign_id: int, column: str, values: Collection[str]) -> Select[Any]:
     """Contacts of the campaign that hold one of the numbers or keys: the value, its line and its import."""
     of, campaign = contacts.c[column], contacts.c.campaign_id
+    found = select(of, contacts.c.line, contacts.c.import_id).where(of.in_(values))
+    if column == "external_key":
+        # A refused row gave its key up; a number that turned out invalid when it was dialled keeps it.
+        return found.where(campaign == campaign_id)
     # Without statistics SQLite would read the whole campaign for each batch: only the key is indexed together with it.
-    mine = campaign == campaign_id if column == "external_key" else campaign + 0 == campaign_id
     fits = contacts.c.state.not_in([ContactState.INVALID, ContactState.DUPLICATE])
-    return select(of, contacts.c.line, contacts.c.import_id).where(mine, of.in_(values), fits)
+    return found.where(campaign + 0 == campaign_id, fits)
 
 
 def _contact(row: Row, job: _Import, now: Any) -> dict[str, Any]:

@@ -173,7 +173,12 @@ def _instant(text: str, zone: ZoneInfo, *, day_first: bool) -> datetime:
     value = _parsed_instant(text, day_first)
     if value is None:
         raise ValueError(f"schedule_at: {text!r} is no point in time; write 2026-11-30 14:30")
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(
+            f"schedule_at: {text!r} lies before the first day or after the last of the calendar"
+        ) from error
 
 
 def _parsed_instant(text: str, day_first: bool) -> datetime | None:

@@ -389,6 +389,18 @@ async def test_the_outcome_of_the_do_not_call_list_is_kept_when_the_list_grows(d
     assert again.counts[RowStatus.DNC] == 0
 
 
+async def test_a_corrected_list_stumbles_over_no_key_of_a_number_found_invalid_by_dialling(desk: Desk) -> None:
+    await desk.take(f"phone,external_key\n{A},K1\n", "first.csv")
+    async with desk.house.database.write() as conn:
+        await conn.execute(update(contacts).values(state="invalid"))
+    summary = await desk.take(f"phone,external_key\n{B},K1\n{A},K2\n{C},K3\n", "corrected.csv")
+    assert outcomes(summary) == [
+        (2, "duplicate", "the same external_key as a contact that the campaign has already"),
+        (3, "accepted", ""),
+        (4, "accepted", ""),
+    ]
+
+
 async def test_the_clock_that_was_handed_in_is_used(desk: Desk) -> None:
     desk.house.clock.advance(hours=1)
     await desk.take(f"phone\n{A}\n")
