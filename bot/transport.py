@@ -22,7 +22,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from bot.frames import LineMarkFrame
 from bot.recording import Recorder
 from bot.timings import BotTurn
-from telephony.call import Media
+from telephony.call import Media, frame_bytes
 from telephony.errors import MediaClosed
 
 #: Audio goes out in pieces of 40 ms: half the task switches of 20 ms, and a flush discards the rest of one anyway.
@@ -138,17 +138,33 @@ class CallOutput(BaseOutputTransport):
         """Write one piece; returns when at most 100 ms are ahead."""
         if self._deaf and frame.interruptible:
             return False
-        at = self._now() + self._media.ahead_ms / 1000
-        mark, self._mark = self._mark, None
-        if mark is not None and mark.turn is not None:
-            self._playback.line_began(mark.turn, mark.line, at)
-        self._recorder.bot(frame.audio, at)
-        self._end_at = at + len(frame.audio) / _SAMPLE_BYTES / self._media.rate_hz
+        rest = frame.audio
         try:
-            await self._media.write(frame.audio)
+            if self._mark is not None:
+                first = frame_bytes(self._media.rate_hz)
+                await self._begin(self._mark, rest[:first])
+                rest = rest[first:]
+            if rest and not (self._deaf and frame.interruptible):
+                await self._write(rest)
         except MediaClosed:
             return False
         return True
+
+    async def _begin(self, mark: LineMarkFrame, pcm: bytes) -> None:
+        """Tell of a line once its first sound was taken: a call that is over takes none."""
+        at = await self._write(pcm)
+        # Not of one that was interrupted while it waited for the line.
+        if self._mark is mark and mark.turn is not None:
+            self._mark = None
+            self._playback.line_began(mark.turn, mark.line, at)
+
+    async def _write(self, pcm: bytes) -> float:
+        """Write; when its first sample is heard."""
+        at = self._now() + self._media.ahead_ms / 1000
+        self._recorder.bot(pcm, at)
+        self._end_at = at + len(pcm) / _SAMPLE_BYTES / self._media.rate_hz
+        await self._media.write(pcm)
+        return at
 
     def _silence(self) -> None:
         # The piece that the audio task already holds belongs to what was interrupted.
