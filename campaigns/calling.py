@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.outcome import Conversation, ConversationResult, EndedBy, Job, OptOut
 from campaigns.attempts import Ledger
@@ -35,7 +36,10 @@ _PHASES: Mapping[CallPhase, AttemptPhase] = {
 }
 _HANGUP_S = 5.0
 _LAST_WORDS_S = 5.0
-_RETRY_S = (0.2, 1.0, 5.0)
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 15.0
+# PostgreSQL's class 54, program_limit_exceeded: it is reported like a server that is away, yet it never passes.
+_TOO_LARGE = "54"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ def _broken_off(result: ConversationResult) -> ConversationResult:
     if result.ended_by is not EndedBy.BOT or result.code or result.opted_out or result.callback:
         return result
     return replace(result, ended_by=EndedBy.ERROR, error=result.error or "broken off")
+
+
+def _waits() -> Iterator[float]:
+    wait_s = _FIRST_WAIT_S
+    while True:
+        yield wait_s
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def _is_too_large(exc: Exception) -> bool:
+    state = getattr(getattr(exc, "orig", None), "sqlstate", None) or ""
+    return state.startswith(_TOO_LARGE)
 
 
 class Calling:
@@ -240,24 +256,26 @@ class Calling:
             self._say_ended(claim, await self._settle_durably(claim, facts))
 
     async def _settle_durably(self, claim: Claim, facts: Settlement) -> Moved:
-        for wait_s in (*_RETRY_S, None):
+        try:
+            return await self._settle_whenever(claim, facts)
+        except StaleFence:
+            raise
+        except Exception:
+            log.exception("settlement_unusable", attempt_id=claim.attempt_id)
+        # What the conversation left cannot be stored: the contact must have an outcome all the same.
+        return await self._settle_whenever(claim, replace(facts, result=None))
+
+    async def _settle_whenever(self, claim: Claim, facts: Settlement) -> Moved:
+        """Settle as soon as the database is there. Only we know what was said, so it is not given up before."""
+        for wait_s in _waits():
             try:
                 return await self._ledger.settle(claim.attempt_id, claim.fence, facts)
-            except (OperationalError, InterfaceError):
-                # The database is away for a moment. When it stays away, the lease runs out and a node that reaches
-                # it settles the attempt.
-                if wait_s is None:
+            except (OperationalError, InterfaceError, PoolTimeout) as exc:
+                if _is_too_large(exc):
                     raise
                 log.exception("settle_failed", attempt_id=claim.attempt_id, again_in_s=wait_s)
                 await asyncio.sleep(wait_s)
-            except StaleFence:
-                raise
-            except Exception:
-                log.exception("settlement_unusable", attempt_id=claim.attempt_id)
-                break
-        # What the conversation left cannot be stored: the contact must have an outcome all the same.
-        bare = Settlement(dial=facts.dial, answered_at=facts.answered_at, end=facts.end)
-        return await self._ledger.settle(claim.attempt_id, claim.fence, bare)
+        raise AssertionError("the waits never end")
 
     def _failed(self, text: str) -> NotAnswered:
         return NotAnswered(DialStatus.ERROR, self._clock.now(), text=text)

@@ -15,10 +15,11 @@ from campaigns.bench import bench_dial
 from campaigns.claiming import Claim, Claimed
 from campaigns.moves import Moved
 from campaigns.runner import Runner, RunnerSettings
+from campaigns.settling import Settlement
 from campaigns.states import CampaignState
 from storage.clock import SystemClock
 from storage.database import Database
-from storage.tables import attempt_events, attempts
+from storage.tables import attempt_events, attempts, do_not_call
 from tests.support_campaigns import House
 from tests.support_network import Network, Talk, until
 
@@ -61,8 +62,9 @@ class Faulty(Ledger):
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.calling._RETRY_S", (0.0, 0.0, 0.0))
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.calling._FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("campaigns.calling._LONGEST_WAIT_S", 0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -91,14 +93,51 @@ async def test_a_settlement_is_tried_again_until_the_database_is_back(house: Hou
     assert [row["action_code"] for row in await house.rows(attempts)] == ["YES"]
 
 
-async def test_a_call_whose_settlement_never_succeeds_is_reaped_and_not_repeated(house: House) -> None:
+async def test_an_outage_longer_than_the_lease_costs_neither_the_result_nor_the_opt_out(house: House) -> None:
     campaign_id = await house.campaign(people=2, concurrency=1)
     network = Network.answering()
-    runner = _runner(house, network, Talk(code="YES"), lease_s=0.3, settle=4)
+    runner = _runner(house, network, Talk(opted_out=True), lease_s=0.15, settle=12, renew=12)
     async with asyncio.timeout(30):
         assert await runner.run_until_complete(campaign_id) is CampaignState.COMPLETED
     assert len(network.dialled) == 2
-    assert sorted(row["action_code"] for row in await house.rows(attempts)) == ["ER", "YES"]
+    assert [(row["action_code"], row["lost"]) for row in await house.rows(attempts)] == [("DNC", False)] * 2
+    assert len(await house.rows(do_not_call)) == 2
+    assert await house.contact_states(campaign_id) == {"opted_out": 2}
+
+
+async def test_a_shutdown_waits_for_the_database_with_what_was_said(house: House) -> None:
+    campaign_id = await house.campaign(people=1)
+    talk = Talk(code="YES")
+    runner = _runner(house, Network.answering(), talk, lease_s=0.15, settle=8)
+    task = asyncio.create_task(runner.run_forever())
+    ledger = runner._ledger
+    assert isinstance(ledger, Faulty)
+    await until(lambda: ledger.failures["settle"] < 8)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [row["action_code"] for row in await house.rows(attempts)] == ["YES"]
+    assert await house.contact_states(campaign_id) == {"done": 1}
+
+
+class _TooLarge(Exception):
+    sqlstate = "54000"
+
+
+async def test_a_settlement_too_large_for_the_database_is_not_tried_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = await house.campaign(people=1)
+    settle = Ledger.settle
+
+    async def refuse(self: Ledger, attempt_id: str, fence: int, facts: Settlement) -> Moved:
+        if facts.result is not None:
+            raise OperationalError("INSERT", {}, _TooLarge())
+        return await settle(self, attempt_id, fence, facts)
+
+    monkeypatch.setattr(Ledger, "settle", refuse)
+    await _runner(house, Network.answering(), Talk(code="YES")).run_until_complete(campaign_id)
+    assert [row["action_code"] for row in await house.rows(attempts)] == ["ER"]
 
 
 async def test_claiming_heartbeat_and_reaping_outlive_a_database_that_is_away(house: House) -> None:
