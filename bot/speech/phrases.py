@@ -11,6 +11,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import structlog
@@ -25,6 +26,8 @@ _DRAFT: Final = ".new"
 _ABANDONED_S: Final = 3600
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 DISK_BYTES: Final = 1024 * 1024 * 1024
+#: The folder is looked through after so much was added to it: some 400 sentences of 5 s.
+PRUNE_EVERY_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,25 @@ class PhraseCache:
     speed, never a call: it is logged once.
     """
 
-    def __init__(self, folder: Path | None, *, memory_bytes: int = MEMORY_BYTES, disk_bytes: int = DISK_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        disk_bytes: int = DISK_BYTES,
+        prune_every_bytes: int = PRUNE_EVERY_BYTES,
+    ) -> None:
         self._folder = folder
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._memory_limit = memory_bytes
         self._disk_limit = disk_bytes
         self._held = 0
         self._disk_failed = False
+        self._prune_every = prune_every_bytes
+        self._added = 0
+        self._adding = Lock()
+        #: Keys used from memory since the last pruning, of which the files know nothing.
+        self._used: set[str] = set()
 
     def get(self, phrase: Phrase) -> bytes | None:
         """PCM of a line, or None. From disk it costs a file read of some 10 kB."""
@@ -64,6 +79,8 @@ class PhraseCache:
         pcm = self._memory.get(key)
         if pcm is not None:
             self._memory.move_to_end(key)
+            if self._folder is not None:
+                self._used.add(key)
             return pcm
         pcm = self._load(key)
         if pcm is not None:
@@ -75,22 +92,48 @@ class PhraseCache:
         self._remember(phrase.key, pcm)
 
     def store(self, phrase: Phrase, pcm: bytes) -> None:
-        """Keep a line on disk, whole or not at all. Blocking; safe beside other threads and processes."""
+        """Keep a line on disk, whole or not at all. Blocking; safe beside other threads and processes.
+
+        The folder exceeds its limit by `prune_every_bytes` at most, for each process that writes into it.
+        """
         if self._folder is None:
             return
+        content = _MAGIC + hashlib.sha256(pcm).digest() + pcm
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self._path(phrase.key), _MAGIC + hashlib.sha256(pcm).digest() + pcm)
+            _write_whole(self._path(phrase.key), content)
         except OSError as error:
             self._disk_trouble(error)
+            return
+        if self._prune_is_due(len(content)):
+            self.prune()
 
     def prune(self) -> int:
         """Delete files longest without use until the folder is within its limit; the number deleted. Blocking."""
         if self._folder is None or not self._folder.is_dir():
             return 0
-        for draft in self._folder.glob(f".*{_DRAFT}"):
+        try:
+            return self._pruned(self._folder)
+        except OSError as error:
+            self._disk_trouble(error)
+            return 0
+
+    def _prune_is_due(self, added: int) -> bool:
+        with self._adding:
+            self._added += added
+            due = self._added >= self._prune_every
+            if due:
+                self._added = 0
+            return due
+
+    def _pruned(self, folder: Path) -> int:
+        used, self._used = self._used, set()
+        for key in tuple(used):  # `get` may still be adding to it
+            with suppress(OSError):
+                os.utime(self._path(key))
+        for draft in folder.glob(f".*{_DRAFT}"):
             _drop_abandoned(draft)
-        files = sorted((stat.st_mtime, stat.st_size, path) for path, stat in _files(self._folder))
+        files = sorted((stat.st_mtime, stat.st_size, path) for path, stat in _files(folder))
         excess = sum(size for _, size, _ in files) - self._disk_limit
         deleted = 0
         for _, size, path in files:

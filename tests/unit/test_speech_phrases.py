@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.speech.phrases import Phrase, PhraseCache
 
+GOODBYE = Phrase("piper:abc", "Goodbye.", 1.0, 8000)
 HELLO = Phrase("piper:abc", "Hello.", 1.0, 8000)
 PCM = bytes(range(200)) * 10
 
@@ -97,6 +99,58 @@ def test_the_folder_is_cut_to_its_limit_oldest_use_first(tmp_path: Path) -> None
     assert cache.prune() == 2
     assert [cache.get(line) is not None for line in lines] == [True, False, False, True]
     assert cache.prune() == 0
+
+
+def on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_the_folder_stays_within_its_limit_while_lines_are_added(tmp_path: Path) -> None:
+    cache = PhraseCache(tmp_path, disk_bytes=50_000, prune_every_bytes=10_000)
+    most = 0
+    for number in range(200):
+        cache.store(Phrase("v", f"Hello customer {number}.", 1.0, 8000), PCM)
+        most = max(most, on_disk(tmp_path))
+    assert 50_000 - 2 * len(PCM) <= most < 50_000 + 10_000 + 2 * len(PCM)
+    assert cache.get(Phrase("v", "Hello customer 0.", 1.0, 8000)) is None
+    assert cache.get(Phrase("v", "Hello customer 199.", 1.0, 8000)) == PCM
+
+
+def test_threads_that_store_at_once_stay_within_the_limit(tmp_path: Path) -> None:
+    cache = PhraseCache(tmp_path, disk_bytes=50_000, prune_every_bytes=10_000)
+    lines = [Phrase("v", str(number), 1.0, 8000) for number in range(200)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda line: cache.store(line, PCM), lines))
+    assert on_disk(tmp_path) < 50_000 + 10_000 + 5 * len(PCM)
+
+
+def test_a_line_that_is_used_from_memory_stays_on_disk(tmp_path: Path) -> None:
+    cache = PhraseCache(tmp_path, disk_bytes=50_000, prune_every_bytes=10_000)
+    for line in (HELLO, GOODBYE):
+        cache.store(line, PCM)
+        cache.put(line, PCM)
+        os.utime(tmp_path / f"{line.key}.pcm", (1000, 1000))
+    for number in range(100):
+        assert cache.get(HELLO) == PCM
+        other = Phrase("v", str(number), 1.0, 8000)
+        cache.store(other, PCM)
+        os.utime(tmp_path / f"{other.key}.pcm", (2000 + number, 2000 + number))
+    after = PhraseCache(tmp_path)
+    assert after.get(HELLO) == PCM
+    assert after.get(GOODBYE) is None
+
+
+def test_a_folder_that_cannot_be_pruned_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    cache = PhraseCache(tmp_path, disk_bytes=0, prune_every_bytes=1)
+    with capture_logs() as logs:
+        cache.store(HELLO, PCM)
+        assert cache.prune() == 0
+    assert [entry["event"] for entry in logs] == ["speaking.cache_unusable"]
+    assert cache.get(HELLO) == PCM
 
 
 def test_drafts_of_a_dead_process_are_dropped_and_fresh_ones_are_not(tmp_path: Path) -> None:
