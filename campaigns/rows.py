@@ -177,7 +177,7 @@ def _instant(text: str, zone: ZoneInfo, *, day_first: bool) -> datetime:
         return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(
-            f"schedule_at: {text!r} lies before the first day or after the last of the calendar"
+            f"schedule_at: {text!r} is before the first day or after the last of the calendar"
         ) from error
 
 

@@ -97,8 +97,8 @@ def test_a_schedule_is_read_in_the_contacts_own_zone() -> None:
         ({"caller_id": "Acme"}, "caller_id: 'Acme' is no telephone number"),
         ({"schedule_at": "tomorrow"}, "schedule_at: 'tomorrow' is no point in time; write 2026-11-30 14:30"),
         ({"schedule_at": "31/02/2026"}, "schedule_at: '31/02/2026' is no point in time"),
-        ({"schedule_at": "0001-01-01"}, "schedule_at: '0001-01-01' is before the calendar's first day"),
-        ({"schedule_at": "9999-12-31T23:59-12:00"}, "or after its last"),
+        ({"schedule_at": "0001-01-01"}, "schedule_at: '0001-01-01' is before the first day"),
+        ({"schedule_at": "9999-12-31T23:59-12:00"}, "or after the last of the calendar"),
     ],
 )
 def test_a_bad_value_makes_the_row_invalid_and_says_why(cells: dict[str, str], told: str) -> None:
