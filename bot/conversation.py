@@ -43,6 +43,8 @@ _GOODBYE_S: Final = 15.0
 #: Recognising what was said just before the customer hung up.
 _LAST_WORDS_S: Final = 5.0
 _HANGUP_S: Final = 5.0
+#: Wall clock and event loop part so far only when the system's clock was set during the call.
+_CLOCK_SET_MS: Final = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +160,8 @@ class _Held:
         self._time = dialogue.log.time
         self._dialogue = dialogue
         self._recorder = recorder
+        #: The end of the call by the event loop's clock.
+        self._over_at: float | None = None
         self._hearing = Hearing(
             listener=speech.listener,
             turn_end=speech.turn_end,
@@ -177,6 +181,7 @@ class _Held:
 
     async def run(self) -> ConversationResult:
         ended = asyncio.create_task(self._call.ended())
+        ended.add_done_callback(self._over)
         ended_by, end, recording = EndedBy.ERROR, None, None
         try:
             ended_by = await self._talk(ended)
@@ -250,10 +255,15 @@ class _Held:
         finally:
             await _cancelled(ended)
 
+    def _over(self, _: asyncio.Task[CallEnd]) -> None:
+        self._over_at = self._time.now()
+
     def _talk_ms(self, end: CallEnd | None) -> int:
+        by_loop = self._time.ms(self._time.now() if self._over_at is None else self._over_at)
         if end is None:
-            return self._time.ms(self._time.now())
-        return max(0, (end.ended_at - self._call.answered_at) // timedelta(milliseconds=1))
+            return by_loop
+        by_clock = (end.ended_at - self._call.answered_at) // timedelta(milliseconds=1)
+        return max(0, by_clock) if abs(by_clock - by_loop) <= _CLOCK_SET_MS else by_loop
 
     def _result(self, ended_by: EndedBy, recording: Recording | None, talk_ms: int) -> ConversationResult:
         found, log = self._dialogue.findings, self._dialogue.log
