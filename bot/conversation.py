@@ -213,6 +213,7 @@ class _Held:
             # First of all: an opt-out that is being committed must not keep the line open.
             await self._call.hangup()
             await _cancelled(conversing)
+            await self._dialogue.committed()
 
     def _ended_by(self, conversing: asyncio.Task[EndedBy], ended: asyncio.Task[CallEnd]) -> EndedBy:
         if conversing.done():
@@ -228,6 +229,7 @@ class _Held:
         for frame in (*self._hearing.untaken(), cut_off):
             if frame is not None:
                 await self._dialogue.last_words(frame)
+        await self._dialogue.committed()
 
     async def _cut_off(self) -> HeardFrame | None:
         """What the customer was saying at the end, None when it was nothing or cannot be had."""

@@ -24,8 +24,10 @@ _log = structlog.get_logger(__name__)
 #: A voice that begins this early is mostly the "Hello?" of picking up: it stops the greeting only when it lasts.
 _PICK_UP_MS: Final = 1500
 _PICK_UP_LASTS_MS: Final = 600
-#: How long a call that is over waits for an opt-out to be committed; the result tells of it in any case.
-_COMMIT_S: Final = 10.0
+#: How long the customer waits in silence for an opt-out to be committed.
+_COMMIT_S: Final = 5.0
+#: How long a call that is over waits for it; the result tells of it in any case.
+_LATE_COMMIT_S: Final = 10.0
 
 
 class Dialogue(FrameProcessor):
@@ -43,6 +45,7 @@ class Dialogue(FrameProcessor):
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._wait: Wait | None = None
         self._uncommitted = False
+        self._commit: asyncio.Future[None] | None = None
         self._voice_on = False
         self._pick_up_until: float | None = None
 
@@ -113,6 +116,16 @@ class Dialogue(FrameProcessor):
         except Exception as error:
             _log.exception("dialogue.last_words_failed", attempt=self._job.attempt_id)
             self.findings.error = self.findings.error or _describe(error)
+
+    async def committed(self) -> None:
+        """Wait for an opt-out that is still being committed, but not for long."""
+        commit, self._commit = self._commit, None
+        if commit is None or commit.done():
+            return
+        await asyncio.wait({commit}, timeout=_LATE_COMMIT_S)
+        error = TimeoutError() if commit.cancel() else None if commit.cancelled() else commit.exception()
+        if error is not None:
+            _log.error("dialogue.opt_out_uncommitted", attempt=self._job.attempt_id, error=_describe(error))
 
     async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
         try:
@@ -225,7 +238,7 @@ class Dialogue(FrameProcessor):
     async def _act(self, reply: Reply, *, answers: float | None = None) -> None:
         """Effects, then lines, then wait: in this order, since an opt-out is committed before the next word."""
         await self._apply(reply.effects)
-        if self.ending not in (None, EndedBy.BOT):
+        if self._uncommitted or self.ending not in (None, EndedBy.BOT):
             return
         self._wait, self._answers.step = reply.wait, reply.step
         self.ending = EndedBy.BOT if reply.wait is None else None
@@ -246,14 +259,15 @@ class Dialogue(FrameProcessor):
 
     async def _opt_out(self, effect: OptOut) -> None:
         self.findings.opted_out = self._uncommitted = True
-        commit = asyncio.ensure_future(self._job.on_opt_out(effect))
-        try:
-            await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            await asyncio.wait({commit}, timeout=_COMMIT_S)
-            commit.cancel()
-            raise
-        self._uncommitted = False
+        self._commit = commit = asyncio.ensure_future(self._job.on_opt_out(effect))
+        await asyncio.wait({commit}, timeout=_COMMIT_S)
+        if commit.done():
+            commit.result()
+            self._uncommitted = False
+            return
+        # No word may follow, and silence must not go on: the call ends, and the result tells of the opt-out.
+        _log.error("dialogue.opt_out_slow", attempt=self._job.attempt_id)
+        await self._close(None, EndedBy.BOT)
 
     async def _say(self, turn: BotTurn) -> None:
         self.log.bot.append(turn)
@@ -284,7 +298,7 @@ class Dialogue(FrameProcessor):
 
     async def _fail(self, error: BaseException) -> None:
         _log.error("dialogue.failed", attempt=self._job.attempt_id, error=_describe(error), exc_info=error)
-        again = self.findings.error is not None
+        again = self.findings.error is not None or self.ending is EndedBy.MAX_DURATION
         self.findings.error = self.findings.error or _describe(error)
         if again:
             self.floor.clear()

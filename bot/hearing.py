@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from bot.errors import BotError
 from bot.frames import BeepFrame, HeardFrame, MonologueFrame, SpeechStartedFrame
 from bot.speech.listening import Heard, Listener
 from bot.speech.turn_end import TurnEnd
@@ -33,6 +34,12 @@ _SAMPLE_BYTES: Final = 2
 _PRE_ROLL_MS: Final = 300
 #: Longest recognised in one piece; who speaks on is answered in between.
 _LONGEST_MS: Final = 20_000
+#: How long the customer waits in silence for their words to be recognised.
+_RECOGNITION_S: Final = 10.0
+
+
+class RecognitionOverdue(BotError):
+    """A customer's turn was not recognised in time."""
 
 
 class Beeps(Protocol):
@@ -220,12 +227,16 @@ class Hearing(FrameProcessor):
     async def _close(self, utterance: _Utterance) -> None:
         """Tell the turn as heard once it is finished; cancelled when the customer goes on."""
         try:
-            finished = self._complete is None or await self._complete
-            wanted_ms = self._params.finished_ms if finished else self._params.unfinished_ms
-            await asyncio.sleep(max(0, wanted_ms - self._silent_ms()) / 1000)
-            self._heard = self._heard or asyncio.create_task(self._recognise(utterance))
-            # Shielded, for `flush` goes on with it when the end of the call stops this.
-            heard = await asyncio.shield(self._heard)
+            async with asyncio.timeout(_RECOGNITION_S):
+                finished = self._complete is None or await self._complete
+                wanted_ms = self._params.finished_ms if finished else self._params.unfinished_ms
+                await asyncio.sleep(max(0, wanted_ms - self._silent_ms()) / 1000)
+                self._heard = self._heard or asyncio.create_task(self._recognise(utterance))
+                # Shielded, for `flush` goes on with it when the end of the call stops this.
+                heard = await asyncio.shield(self._heard)
+        except TimeoutError:
+            self._fail(RecognitionOverdue(f"no words for {_RECOGNITION_S:g} s"))
+            return
         except Exception as error:
             self._fail(error)
             return

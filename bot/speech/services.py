@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from bot.errors import SpeechError
 from bot.frames import LineFrame, LineMarkFrame
 from bot.speech.sound import silence
 from bot.speech.speaking import PAUSE_MS, Speaker
@@ -16,6 +18,12 @@ from bot.transport import chunk_bytes
 #: The first piece of a line is short so that it is on its way before the rest is cut up.
 _FIRST_PIECE_MS: Final = 200
 _PIECE_MS: Final = 1000
+#: How long a voice may take over the first sound of a line, and over each one after it.
+_SOUND_S: Final = 8.0
+
+
+class VoiceOverdue(SpeechError):
+    """The bot's voice gave no sound in time."""
 
 
 class Voice(FrameProcessor):
@@ -68,8 +76,18 @@ class Voice(FrameProcessor):
         if cached is not None:
             yield cached
             return
-        async for pcm in self._speaker.stream(text, rate_hz=self._rate_hz, speed=self._speed):
+        sound = aiter(self._speaker.stream(text, rate_hz=self._rate_hz, speed=self._speed))
+        while (pcm := await self._more(sound)) is not None:
             yield pcm
+
+    @staticmethod
+    async def _more(sound: AsyncIterator[bytes]) -> bytes | None:
+        """The next sound, None at the end; the customer hears silence until it comes."""
+        try:
+            async with asyncio.timeout(_SOUND_S):
+                return await anext(sound, None)
+        except TimeoutError as error:
+            raise VoiceOverdue(f"no sound for {_SOUND_S:g} s") from error
 
     async def _push(self, frame: Frame, line: LineFrame) -> None:
         frame.interruptible = line.interruptible

@@ -111,11 +111,30 @@ def test_an_opt_out_that_is_never_committed_keeps_neither_the_line_nor_the_resul
         assert subject.line is not None
         return asyncio.get_running_loop().time(), await subject.line.call.ended(), result
 
-    subject = world(on_opt_out=never, max_call_s=20.0)
+    subject = world(on_opt_out=never)
     over_s, end, result = run(main())
-    assert (end.ended_at - START).total_seconds() < 36
-    assert over_s < 50
-    assert (result.opted_out, result.ended_by) == (True, EndedBy.MAX_DURATION)
+    assert (end.ended_at - START).total_seconds() < 6 + 1 + 0.5 + 5.1
+    assert over_s < 24
+    assert subject.line is not None
+    assert len(subject.line.spans()) == 2
+    assert (result.opted_out, result.code, result.ended_by) == (True, "DNC", EndedBy.BOT)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_opt_out_that_is_committed_late_ends_the_call_without_a_word(broken: bool) -> None:
+    committed: list[float] = []
+
+    async def late(_: OptOut) -> None:
+        await asyncio.sleep(8)
+        if broken:
+            raise OSError("the database is gone")
+        committed.append(asyncio.get_running_loop().time())
+
+    result, line = hold(world(on_opt_out=late), says_opt_out)
+    assert len(line.spans()) == 2
+    assert len(line.heard) // 16 < 12_700
+    assert len(committed) == (not broken)
+    assert (result.opted_out, result.ended_by) == (True, EndedBy.BOT)
 
 
 def test_after_a_committed_opt_out_a_failing_voice_is_apologised_for() -> None:
@@ -247,8 +266,8 @@ def test_the_longest_call_ends_even_when_the_goodbye_does_not() -> None:
     subject = world(max_call_s=3.0)
     subject.speaker.uncached, subject.speaker.delay_s = ["I have to end"], 600.0
     result, line = hold(subject, customer)
-    assert result.ended_by is EndedBy.MAX_DURATION
-    assert 17_900 <= len(line.heard) // 16 <= 18_200
+    assert (result.ended_by, result.error) == (EndedBy.ERROR, "VoiceOverdue: no sound for 8 s")
+    assert 10_900 <= len(line.heard) // 16 <= 11_200
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no model"), PoolFull(3)])
@@ -265,6 +284,16 @@ def test_when_recognition_fails_the_bot_apologises_and_ends(error: Exception) ->
     assert result.ended_by is EndedBy.ERROR
     assert result.error is not None
     assert result.error.startswith(type(error).__name__)
+
+
+def test_recognition_that_does_not_come_back_is_apologised_for() -> None:
+    subject = world()
+    subject.listener = CodedListener(subject.words, delay_s=600.0)
+    result, line = hold(subject, says_opt_out)
+    text, begins_ms, _ = line.spans()[-1]
+    assert text == SORRY
+    assert begins_ms < 6000 + 1000 + 10_500
+    assert (result.ended_by, result.error) == (EndedBy.ERROR, "RecognitionOverdue: no words for 10 s")
 
 
 def test_speech_into_the_apology_does_not_break_it_off() -> None:
@@ -304,6 +333,52 @@ def test_when_the_voice_fails_for_every_line_the_call_ends_without_a_word() -> N
     assert line.spans() == []
     assert (result.ended_by, result.messages) == (EndedBy.ERROR, 0)
     assert result.answer_to_first_word_ms is None
+
+
+@pytest.mark.parametrize("stuck", ["Hello", "Will you pay"])
+def test_a_voice_that_does_not_come_back_is_apologised_for(stuck: str) -> None:
+    async def customer(line: Line) -> None:
+        await until(60)
+
+    subject = world()
+    subject.speaker.uncached, subject.speaker.delay_s = [stuck], 600.0
+    result, line = hold(subject, customer)
+    text, begins_ms, _ = line.spans()[-1]
+    assert text == SORRY
+    assert 8000 <= begins_ms <= 8100
+    assert (result.ended_by, result.error) == (EndedBy.ERROR, "VoiceOverdue: no sound for 8 s")
+
+
+@pytest.mark.parametrize("stuck", [["greeting", "technical problem"], [" "]])
+def test_a_voice_that_comes_back_for_no_line_ends_the_call(stuck: list[str]) -> None:
+    async def customer(line: Line) -> None:
+        await until(60)
+
+    subject = world()
+    subject.speaker.uncached, subject.speaker.delay_s = stuck, 600.0
+    result, line = hold(subject, customer)
+    assert line.spans() == []
+    assert len(line.heard) // 16 < 16_100
+    assert (result.ended_by, result.messages) == (EndedBy.ERROR, 0)
+
+
+def test_a_long_line_is_not_overdue() -> None:
+    async def customer(line: Line) -> None:
+        await until(40)
+        line.call.hangup_far()
+
+    script = script_of(
+        """
+        script: long
+        steps:
+          greeting:
+            - say: Hello WORDS.
+            - say: And WORDS.
+            - end
+        """.replace("WORDS", "on and " * 25)
+    )
+    result, line = hold(World(script), customer)
+    assert (result.ended_by, result.error, len(line.spans())) == (EndedBy.BOT, None, 2)
 
 
 def test_a_contact_without_a_required_variable_is_an_error_and_not_an_exception() -> None:
