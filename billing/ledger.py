@@ -1,7 +1,8 @@
 """The money ledger: append-only and double-entry; every posting sums to nought over its books.
 
 `prepaid` is what the account may still spend; `cash` what it paid in; `bot`, `telecom`, `fees` and `vat` what it
-was charged for. A charge takes from prepaid (a negative row) and gives to the others. An attempt that is not
+was charged for. A charge takes from prepaid (a negative row) and gives to the others; the charge of a rehearsal's
+attempt takes from `rehearsal` instead, so that it touches no balance. An attempt that is not
 billed has no posting, one that is billed has exactly one, at a price of nought too: postings of kind charge plus
 attempts without one are all attempts.
 """
@@ -33,6 +34,7 @@ class Book(StrEnum):
     TELECOM = "telecom"
     FEES = "fees"
     VAT = "vat"
+    REHEARSAL = "rehearsal"
 
 
 class Kind(StrEnum):
@@ -45,8 +47,13 @@ class Kind(StrEnum):
     ADJUSTMENT = "adjustment"
 
 
-def charge_rows(rated: Rated, *, account_id: int, attempt_id: str, now: datetime) -> list[dict[str, Any]]:
-    """Rows for `ledger_entries` that charge one attempt; none for an attempt that is not billed."""
+def charge_rows(
+    rated: Rated, *, account_id: int, attempt_id: str, now: datetime, rehearsal: bool = False
+) -> list[dict[str, Any]]:
+    """Rows for `ledger_entries` that charge one attempt; none for an attempt that is not billed.
+
+    A rehearsal's attempt is charged to the book `rehearsal`, which is no part of the balance.
+    """
     if not rated.billed:
         return []
     given = {
@@ -55,7 +62,8 @@ def charge_rows(rated: Rated, *, account_id: int, attempt_id: str, now: datetime
         Book.FEES: rated.fees,
         Book.VAT: rated.vat,
     }
-    moves = {Book.PREPAID: -rated.total, **{book: amount for book, amount in given.items() if amount}}
+    source = Book.REHEARSAL if rehearsal else Book.PREPAID
+    moves = {source: -rated.total, **{book: amount for book, amount in given.items() if amount}}
     key = f"charge:{attempt_id}"
     return _rows(
         Kind.CHARGE, key, moves, currency=rated.currency, account_id=account_id, now=now, attempt_id=attempt_id
@@ -63,10 +71,10 @@ def charge_rows(rated: Rated, *, account_id: int, attempt_id: str, now: datetime
 
 
 async def charge(
-    conn: AsyncConnection, rated: Rated, *, account_id: int, attempt_id: str, now: datetime
+    conn: AsyncConnection, rated: Rated, *, account_id: int, attempt_id: str, now: datetime, rehearsal: bool = False
 ) -> list[dict[str, Any]]:
     """Post the charge of one attempt; the rows posted. Raises `LedgerError` when it was charged already."""
-    rows = charge_rows(rated, account_id=account_id, attempt_id=attempt_id, now=now)
+    rows = charge_rows(rated, account_id=account_id, attempt_id=attempt_id, now=now, rehearsal=rehearsal)
     if rows:
         await post(conn, rows)
     return rows

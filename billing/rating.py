@@ -31,7 +31,7 @@ class Rated:
 
     @property
     def total(self) -> Decimal:
-        """What leaves the prepaid balance, VAT included."""
+        """What leaves the prepaid balance, or for a rehearsal the book of rehearsals; VAT included."""
         return self.bot + self.telecom + self.fees + self.vat
 
 

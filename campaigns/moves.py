@@ -6,12 +6,12 @@ Every change of an attempt is a compare-and-set on its fence and phase and leave
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
@@ -22,10 +22,9 @@ from campaigns.errors import IllegalMove, StaleFence
 from campaigns.retries import Outcome
 from campaigns.settling import NextContact, Settlement, judge, next_contact
 from campaigns.states import WAITING, AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
-from campaigns.windows import zone_of
+from campaigns.tiers import MonthBlocks
 from storage.rows import insert_new, update_each
 from storage.tables import (
-    accounts,
     attempt_events,
     attempts,
     campaigns,
@@ -130,7 +129,7 @@ class Moves:
         self._contacts: dict[int, dict[str, Any]] = {}
         self._campaigns: dict[int, Mapping[str, Any]] = {}
         self._history: dict[int, list[Outcome]] = defaultdict(list)
-        self._month_blocks: dict[int, int] = {}
+        self._month_blocks = MonthBlocks()
         #: (account, number) → the attempt in which it was asked for, None for a listed number.
         self._do_not_call: dict[tuple[int, str], str | None] = {}
         self._contact_changes: dict[int, dict[str, Any]] = {}
@@ -160,7 +159,11 @@ class Moves:
             await self._load_contacts([self._attempts[i].row for i in ending if i in self._attempts])
         settling = [o.attempt_id for o in operations if isinstance(o, Settle) and o.attempt_id in self._attempts]
         if settling:
-            await self._load_history([self._attempts[i].row for i in settling])
+            begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not _is_signalling(o)}
+            rows = [self._attempts[i].row for i in settling]
+            await self._load_history(rows)
+            placed = [(row, row["originated_at"] or begun.get(row["id"], self._now)) for row in rows]
+            await self._month_blocks.load(self._conn, placed)
 
     async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         contact_ids = sorted({row["contact_id"] for row in rows})
@@ -184,14 +187,6 @@ class Moves:
             )
             for row in await self._all(past.order_by(attempts.c.claimed_at)):
                 self._history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
-        for account_id in {row["account_id"] for row in rows if _has_tiers(row["tariff_snapshot"])}:
-            zone = select(accounts.c.time_zone).where(accounts.c.id == account_id)
-            local = self._now.astimezone(zone_of((await self._conn.execute(zone)).scalar_one()))
-            month = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-            used = select(func.coalesce(func.sum(attempts.c.blocks), 0)).where(
-                attempts.c.account_id == account_id, attempts.c.originated_at >= month
-            )
-            self._month_blocks[account_id] = int((await self._conn.execute(used)).scalar_one())
 
     async def _all(self, statement: Select[Any], *, lock: bool = False) -> Sequence[Mapping[str, Any]]:
         if lock:
@@ -299,19 +294,26 @@ class Moves:
         campaign = self._campaigns[row["campaign_id"]]
         if facts.result is not None and facts.result.opted_out:
             self._opt_out(attempt, "settled")
+        placed_at = row["originated_at"] or self._now
         verdict = judge(
             row,
             campaign,
             facts,
             self._now,
-            month_blocks=self._month_blocks.get(row["account_id"], 0),
+            month_blocks=self._month_blocks.before(row, placed_at),
             short_call_ms=self._short_call_ms,
         )
+        self._month_blocks.add(row, placed_at, verdict.rated.blocks)
         self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code)
         attempt.set(**verdict.values)
         self._keep(row, facts)
-        charges = charge_rows(verdict.rated, account_id=row["account_id"], attempt_id=row["id"], now=self._now)
-        self._rows[ledger_entries] += charges
+        self._rows[ledger_entries] += charge_rows(
+            verdict.rated,
+            account_id=row["account_id"],
+            attempt_id=row["id"],
+            now=self._now,
+            rehearsal=row["is_test"],
+        )
         state = self._after_settle(row, verdict.assigned, facts)
         return self._ended(attempt, verdict.assigned, state)
 
@@ -401,12 +403,6 @@ def _is_signalling(operation: Operation) -> bool:
     if isinstance(operation, Advance):
         return operation.phase is not AttemptPhase.ORIGINATING
     return False
-
-
-def _has_tiers(snapshot: Mapping[str, Any]) -> bool:
-    prices = snapshot.get("block_price")
-    kinds: Iterable[Any] = prices.values() if isinstance(prices, Mapping) else ()
-    return any(isinstance(kind, list) and len(kind) > 1 for kind in kinds)
 
 
 async def _block_waiting(conn: AsyncConnection, account_id: int, number: str) -> set[int]:

@@ -67,10 +67,14 @@ def _amount(units: int) -> Decimal:
 
 
 def _charged(of: Of) -> Subquery:
-    """Per ended attempt: its cost, its postings of kind charge, and what these took from the prepaid book."""
+    """Per ended attempt: its cost, its postings of kind charge, and what these took from the book that pays.
+
+    That is the prepaid book, and for rehearsals the one of rehearsals: a rehearsal touches no balance.
+    """
     c, entry = attempts.c, ledger_entries.c
     cost = reduce(add, (_units(part) for part in (c.cost_bot, c.cost_telecom, c.cost_fees, c.cost_vat)))
-    taken = func.sum(case((entry.book == "prepaid", -type_coerce(entry.amount, BigInteger)), else_=0))
+    pays = entry.book == case((c.is_test, "rehearsal"), else_="prepaid")
+    taken = func.sum(case((pays, -type_coerce(entry.amount, BigInteger)), else_=0))
     return (
         select(
             c.id,

@@ -210,7 +210,8 @@ class Sample:
 
     def _charge(self, call: Call) -> list[dict[str, Any]]:
         parts = dict(zip(("bot", "telecom", "fees", "vat"), (Decimal(p) for p in call.cost or ()), strict=True))
-        moves = {"prepaid": -sum(parts.values(), Decimal(0))} | {book: part for book, part in parts.items() if part}
+        pays = "rehearsal" if call.is_test else "prepaid"
+        moves = {pays: -sum(parts.values(), Decimal(0))} | {book: part for book, part in parts.items() if part}
         return [
             {
                 "account_id": 1,

@@ -122,6 +122,19 @@ async def test_a_double_charge_is_named(database: Database, tmp_path: Path) -> N
     assert "charged 1156.0000" in failed["cost of attempts = ledger"].rows[0]
 
 
+async def test_a_rehearsal_that_was_charged_to_the_prepaid_book_is_named(database: Database, tmp_path: Path) -> None:
+    calls = await _books(database, tmp_path)
+    refused, entry = calls["refused"].id, ledger_entries.c
+    async with database.write() as conn:
+        await conn.execute(update(attempts).where(attempts.c.id == refused).values(is_test=True))
+    failed = await _failed(database, tmp_path)
+    assert failed["cost of attempts = ledger"].rows == (f"attempt {refused} costs 715.5000, charged 0.0000",)
+    async with database.write() as conn:
+        mine = (entry.attempt_id == refused) & (entry.book == "prepaid")
+        await conn.execute(update(ledger_entries).where(mine).values(book="rehearsal"))
+    assert "cost of attempts = ledger" not in await _failed(database, tmp_path)
+
+
 async def test_a_posting_that_does_not_sum_to_nought_is_named(database: Database, tmp_path: Path) -> None:
     calls = await _books(database, tmp_path)
     entry = ledger_entries.c
