@@ -43,6 +43,11 @@ def demo(
         raise typer.Exit(1)
 
 
+def _serve_command(settings_file: Path) -> str:
+    """What shows this demo again: the make target where that finds it."""
+    return "make serve" if settings_file == Path("demo-out/campana.toml") else f"campana --config {settings_file} serve"
+
+
 def _tell(screen: Console, out: Path, result: DemoResult) -> None:
     print_overview(screen, result.report)
     print_checks(screen, result.audit)
@@ -60,7 +65,7 @@ def _tell(screen: Console, out: Path, result: DemoResult) -> None:
         ("report mail", mail),
         ("recordings", out / "data" / "recordings"),
         ("figures", out / "summary.json"),
-        ("dashboard", f"{result.dashboard_url} after: campana --config {result.settings_file} serve"),
+        ("dashboard", f"{result.dashboard_url}, while this runs: {_serve_command(result.settings_file)}"),
     ):
         screen.print(f"{what:12} {where}", highlight=False, soft_wrap=True)
     screen.print(f"the campaign took {result.wall_s:.0f} s", highlight=False)
