@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.campaigns import Campaigns
+from campana.errors import SettingsError
 from campana.settings import Settings, TrunkSettings
 from models.store import ModelStore
 from storage.clock import Clock, SystemClock
@@ -36,7 +37,8 @@ class App:
 async def open_app(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[App]:
     """Open the database, bring its schema up, and note account and trunks as the settings have them.
 
-    Raises the storage package's errors when the database cannot be opened.
+    Raises the storage package's errors when the database cannot be opened, and `SettingsError` when the account
+    keeps its books in another currency than the settings say.
     """
     clock = clock or SystemClock()
     async with open_database(settings.url) as database:
@@ -49,11 +51,18 @@ async def open_app(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
 
 async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock) -> int:
     account = settings.account
-    found = (await conn.execute(select(accounts.c.id).where(accounts.c.name == account.name))).scalar()
+    of_name = select(accounts.c.id, accounts.c.currency).where(accounts.c.name == account.name)
+    found = (await conn.execute(of_name)).first()
     values = {"time_zone": account.time_zone, "region": account.region}
     if found is not None:
-        await conn.execute(update(accounts).where(accounts.c.id == found).values(**values))
-        return int(found)
+        if found.currency != account.currency:
+            raise SettingsError(
+                f"account.currency: {account.currency}, but the account {account.name!r} keeps its books in "
+                f"{found.currency}, and amounts of two currencies are never mixed; set it back to {found.currency}, "
+                "or name another account under account.name"
+            )
+        await conn.execute(update(accounts).where(accounts.c.id == found.id).values(**values))
+        return int(found.id)
     row = insert(accounts).values(name=account.name, currency=account.currency, created_at=clock.now(), **values)
     key = (await conn.execute(row)).inserted_primary_key
     assert key is not None

@@ -18,7 +18,7 @@ from campaigns.codes import DEFAULTS
 from campana.application import App
 from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
 from models.catalogue import Kind
-from storage.tables import bots, campaigns, tariffs
+from storage.tables import accounts, bots, campaigns, tariffs
 
 
 async def enrol(app: App, definition: CampaignDefinition) -> int:
@@ -30,11 +30,7 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
     zone = definition.time_zone or app.settings.account.time_zone
     script = load_script(_readable(definition.script, "script"))
     tariff = load_tariff(_readable(definition.tariff, "tariff"), zone=ZoneInfo(zone))
-    if tariff.currency != app.settings.account.currency:
-        raise DefinitionError(
-            f"{definition.tariff}: currency: {tariff.currency}, but the account keeps its books in "
-            f"{app.settings.account.currency}; change one of them"
-        )
+    await _require_currency(app, definition, tariff)
     voice = definition.bot.voice or app.settings.models.speaking
     codes = {**_declared(script), **definition.codes}
     rules = [_rule(rule) for rule in definition.call_backs]
@@ -54,6 +50,17 @@ def _require_trunk(app: App, definition: CampaignDefinition) -> None:
         raise DefinitionError(
             f"trunk: there is no trunk {definition.trunk!r} in the settings (known: {names}); "
             "add a [[trunks]] table, see docs/reference/settings.md"
+        )
+
+
+async def _require_currency(app: App, definition: CampaignDefinition, tariff: Tariff) -> None:
+    async with app.database.read() as conn:
+        of_account = select(accounts.c.currency).where(accounts.c.id == app.account_id)
+        books = (await conn.execute(of_account)).scalar_one()
+    if tariff.currency != books:
+        raise DefinitionError(
+            f"{definition.tariff}: currency: {tariff.currency}, but the account keeps its books in {books}; "
+            "use a tariff in that currency, or name another account in the settings"
         )
 
 
