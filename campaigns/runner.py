@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.attempts import Ledger
 from campaigns.calling import CallEvent, Calling, VoicebotFactory
@@ -115,7 +115,8 @@ class Runner:
                 wake_at = await self._claim(calls, ids)
                 if campaign_id is not None and not self._live and await self._campaigns.has_finished(campaign_id):
                     return
-            except DBAPIError:
+            except SQLAlchemyError:
+                # A pool that has run out of connections is no DBAPIError, and must not end the calls either.
                 log.exception("claim_failed")
                 wake_at = None
             await self._wait(wake_at)

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.clock import Clock
@@ -100,7 +100,7 @@ class OutboxWorker:
                 while await self.run_once() and not self._stopping:
                     pass
                 wait_s = await self._until_due()
-            except DBAPIError:
+            except SQLAlchemyError:
                 log.exception("outbox_database_failed")
                 wait_s = _POLL_S
             if not self._stopping:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.clock import ManualClock, SystemClock
 from storage.database import Database
@@ -232,3 +233,29 @@ async def test_a_worker_outlives_a_database_that_fails(database: Database) -> No
             await asyncio.sleep(0.01)
         worker.stop()
         await task
+
+
+async def test_a_worker_outlives_a_pool_without_a_free_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer = Mailer()
+    await _ask(database, now=SystemClock().now())
+    worker = _worker(database, SystemClock(), mailer)
+    run_once, refused, worked = worker.run_once, asyncio.Event(), asyncio.Event()
+
+    async def exhausted() -> bool:
+        if not refused.is_set():
+            refused.set()
+            raise PoolTimeout("QueuePool limit reached")
+        if await run_once():
+            worked.set()
+        return False
+
+    monkeypatch.setattr(worker, "run_once", exhausted)
+    monkeypatch.setattr("storage.outbox._POLL_S", 0.01)
+    task = asyncio.create_task(worker.run())
+    async with asyncio.timeout(20):
+        await worked.wait()
+        worker.stop()
+        await task
+    assert len(mailer.sent) == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
 from campaigns.attempts import Ledger
@@ -233,6 +234,30 @@ async def test_a_lost_claim_that_was_never_dialled_is_let_go_without_a_word(hous
     await task
     assert network.dialled == []
     assert await house.contact_states(campaign_id) == {"in_progress": 1}
+
+
+async def test_a_pool_without_a_free_connection_does_not_end_the_live_calls(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = await house.campaign(people=2, concurrency=1)
+    network, talk = Network.answering(), Talk(code="YES")
+    talk.over.clear()
+    runner = _runner(house, network, talk)
+    task = asyncio.create_task(runner.run_until_complete(campaign_id))
+    await until(lambda: len(talk.jobs) == 1)
+    claim, refused = runner._ledger.claim, asyncio.Event()
+
+    async def exhausted(*args: Any, **options: Any) -> Claimed:
+        if not refused.is_set():
+            refused.set()
+            raise PoolTimeout("QueuePool limit reached")
+        return await claim(*args, **options)
+
+    monkeypatch.setattr(runner._ledger, "claim", exhausted)
+    await refused.wait()
+    talk.over.set()
+    assert await task is CampaignState.COMPLETED
+    assert [row["action_code"] for row in await house.rows(attempts)] == ["YES", "YES"]
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
