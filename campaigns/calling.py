@@ -147,17 +147,19 @@ class Calling:
 
     async def _place(self, claim: Claim, conversation: Conversation) -> None:
         async with asyncio.TaskGroup() as notes:
-            dialling = True
+            dialling, rang = True, False
 
             def on_phase(phase: CallPhase, at: datetime) -> None:
+                nonlocal rang
+                rang = rang or phase is CallPhase.RINGING
                 if phase in _PHASES and dialling:
                     notes.create_task(self._note(claim, _PHASES[phase], at))
 
             try:
                 outcome = await self._dial(claim, on_phase)
             except asyncio.CancelledError:
-                cancelled = NotAnswered(DialStatus.CANCEL, self._clock.now(), text="shutdown")
-                await self._surely(self._settle(claim, Settlement(dial=cancelled)))
+                cancelled = NotAnswered(DialStatus.CANCEL, self._clock.now(), rang=rang, text="shutdown")
+                await self._surely(self._settle(claim, Settlement(dial=cancelled, by_node=True)))
                 raise
             finally:
                 dialling = False

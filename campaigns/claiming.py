@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.tariff import Tariff, parse_tariff
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.pacing import from_us, take_slots, to_us
+from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
 from storage.rows import insert_new, update_each, words
@@ -171,6 +172,9 @@ class Claiming:
                 found += [row for row in rows if row["id"] not in aside and self._first_of_number(row)]
                 if not aside or len(found) >= wanted:
                     break
+            else:
+                # More of them may be in the way: looked at again at once, in a transaction of its own.
+                self._wakes.append(self._now)
             if len(found) >= wanted:
                 break
         return found
@@ -282,12 +286,14 @@ class _Kind:
 
     where: ColumnElement[bool]
     order: Sequence[Any]
+    #: Attempts beyond the campaign's maximum.
+    extra: int = 0
 
 
 _BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
 _QUEUED = contacts.c.state.in_(words([ContactState.PENDING, ContactState.RETRY_WAIT]))
 _KINDS: Sequence[_Kind] = (
-    _Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id)),
+    _Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id), CALLBACK_EXTRA),
     _Kind(and_(_QUEUED, contacts.c.time_from.is_not(None)), _BY_TRIES),
     _Kind(and_(_QUEUED, contacts.c.time_from.is_(None)), _BY_TRIES),
 )
@@ -314,7 +320,7 @@ def candidates(campaign: Mapping[str, Any], kind: _Kind, now: datetime) -> Selec
         select(contacts, listed.label("listed"))
         .where(contacts.c.campaign_id == campaign["id"], kind.where)
         .where(or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now))
-        .where(contacts.c.attempts < campaign["max_attempts"], contacts.c.number.is_not(None), ~live)
+        .where(contacts.c.attempts < campaign["max_attempts"] + kind.extra, contacts.c.number.is_not(None), ~live)
         .order_by(*kind.order)
     )
 

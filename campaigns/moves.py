@@ -20,7 +20,7 @@ from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.codes import Assigned
 from campaigns.errors import IllegalMove, StaleFence
 from campaigns.retries import Outcome
-from campaigns.settling import NextContact, Settlement, judge, next_contact
+from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import WAITING, AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
 from campaigns.tiers import MonthBlocks
 from storage.rows import insert_new, update_each
@@ -318,20 +318,21 @@ class Moves:
         return self._ended(attempt, verdict.assigned, state)
 
     def _after_settle(self, row: Mapping[str, Any], assigned: Assigned, facts: Settlement) -> ContactState:
+        made = self._contacts[row["contact_id"]]["attempts"] - (not counts(row, facts))
         history = [*self._history[row["contact_id"]], Outcome(assigned.call_status.value, assigned.code)]
         listed = (row["account_id"], row["number"]) in self._do_not_call
         opted_out = listed and self._do_not_call[row["account_id"], row["number"]] == row["id"]
         after = next_contact(
             assigned,
-            facts.result,
+            facts,
             campaign=self._campaigns[row["campaign_id"]],
-            history=history,
+            tried=Tried(history, made, _BACK_TO.get(row["origin"], ContactState.PENDING)),
             opted_out=opted_out,
             now=self._now,
         )
         if listed and after.next_at is not None:
             after = NextContact(ContactState.DNC_BLOCKED)
-        self._move_contact(row["contact_id"], after.state, next_at=after.next_at)
+        self._move_contact(row["contact_id"], after.state, next_at=after.next_at, attempts=made)
         return after.state
 
     def _keep(self, row: Mapping[str, Any], facts: Settlement) -> None:

@@ -116,16 +116,19 @@ def _amount(number: int, row: Mapping[str, Any], name: str, default: Decimal, *,
     return amount
 
 
-def next_move(rules: Sequence[Rule], *, max_attempts: int, history: Sequence[Outcome], now: datetime) -> Move:
+def next_move(
+    rules: Sequence[Rule], *, max_attempts: int, history: Sequence[Outcome], now: datetime, made: int | None = None
+) -> Move:
     """What follows the last of `history` (a contact's finished attempts, oldest first).
 
-    The first matching rule with times left decides; `max_attempts` is shared by all rules and counts every attempt.
+    The first matching rule with times left decides; `max_attempts` is shared by all rules and counts every attempt,
+    or `made` of them when some do not count.
     """
     last, earlier = history[-1], history[:-1]
     matching = [rule for rule in rules if rule.matches(last)]
     if not matching:
         return Done()
-    if len(history) >= max_attempts:
+    if (len(history) if made is None else made) >= max_attempts:
         return Exhausted()
     for rule in matching:
         used = sum(rule.matches(outcome) for outcome in earlier)

@@ -16,7 +16,12 @@ from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus
 
 _MILLISECOND = timedelta(milliseconds=1)
+_AGAIN_AFTER = timedelta(minutes=int(DEFAULT_AFTER_MIN))
+#: A call-back that the customer asked for is made although the campaign's maximum is reached; once.
+CALLBACK_EXTRA = 1
 _TEXT_LENGTH = 200
+# What a conversation may take to keep its recording is seconds; more is an outage of ours, or a clock that was set.
+_LONGEST_ACW_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Settlement:
     answered_at: datetime | None = None
     end: CallEnd | None = None
     result: ConversationResult | None = None
+    #: Our node hung up before anybody answered, because it was told to end: neither contact nor owner wanted that.
+    by_node: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +84,18 @@ def judge(
         "answered_at": answered_at,
         "ended_at": ended_at,
         "settled_at": now,
-        "acw_ms": max(0, (now - ended_at) // _MILLISECOND) if answered_at else 0,
+        "acw_ms": _acw_ms(attempt, now - ended_at) if answered_at else 0,
         **_network(facts, answered_at),
         **_spoken(facts.result),
         **_coded(assigned),
         **_billed(rated),
     }
     return Verdict(assigned, rated, values)
+
+
+def _acw_ms(attempt: Mapping[str, Any], passed: timedelta) -> int:
+    """The wrap-up of an answered call; nobody wrapped up a lost one, however late it was found."""
+    return 0 if attempt["lost"] else min(max(0, passed // _MILLISECOND), _LONGEST_ACW_MS)
 
 
 def _network(facts: Settlement, answered_at: datetime | None) -> dict[str, Any]:
@@ -139,19 +151,36 @@ class NextContact:
     next_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Tried:
+    """How often a contact was called, as the maximum counts it, and by which of its states it was chosen."""
+
+    #: All of its placed attempts, this one last.
+    history: Sequence[Outcome]
+    #: Attempts that count, this one included.
+    made: int
+    #: Where the contact goes when this attempt is not held against it.
+    came_from: ContactState
+
+
+def counts(attempt: Mapping[str, Any], facts: Settlement) -> bool:
+    """Whether an attempt counts towards the maximum: what our node broke off counts only when it had rung."""
+    return not facts.by_node or attempt["ringing_at"] is not None or bool(facts.dial and facts.dial.rang)
+
+
 def next_contact(
     assigned: Assigned,
-    result: ConversationResult | None,
+    facts: Settlement,
     *,
     campaign: Mapping[str, Any],
-    history: Sequence[Outcome],
+    tried: Tried,
     opted_out: bool,
     now: datetime,
 ) -> NextContact:
-    """Where the contact goes; `history` holds all of its placed attempts, this one last."""
+    """Where the contact goes after an attempt of the campaign, which may have ended meanwhile."""
     if opted_out:
         return NextContact(ContactState.OPTED_OUT)
-    wanted = _wanted(assigned, result, campaign, history, now)
+    wanted = _wanted(assigned, facts, campaign, tried, now)
     if wanted.next_at is None or campaign["state"] in OPEN:
         return wanted
     expired = campaign["state"] == CampaignState.EXPIRED
@@ -159,19 +188,17 @@ def next_contact(
 
 
 def _wanted(
-    assigned: Assigned,
-    result: ConversationResult | None,
-    campaign: Mapping[str, Any],
-    history: Sequence[Outcome],
-    now: datetime,
+    assigned: Assigned, facts: Settlement, campaign: Mapping[str, Any], tried: Tried, now: datetime
 ) -> NextContact:
-    max_attempts = campaign["max_attempts"]
+    max_attempts, result = campaign["max_attempts"], facts.result
+    if facts.by_node:
+        return _broken_off(tried, max_attempts, now)
     if result is not None and result.callback:
-        if len(history) >= max_attempts:
+        if tried.made >= max_attempts + CALLBACK_EXTRA:
             return NextContact(ContactState.EXHAUSTED)
-        asked = result.callback_at or now + timedelta(minutes=int(DEFAULT_AFTER_MIN))
-        return NextContact(ContactState.CALLBACK, max(asked, now))
-    move = next_move(parse_rules(campaign["retry_rules"]), max_attempts=max_attempts, history=history, now=now)
+        return NextContact(ContactState.CALLBACK, max(result.callback_at or now + _AGAIN_AFTER, now))
+    rules = parse_rules(campaign["retry_rules"])
+    move = next_move(rules, max_attempts=max_attempts, history=tried.history, made=tried.made, now=now)
     match move:
         case Retry(at):
             return NextContact(ContactState.RETRY_WAIT, at)
@@ -179,6 +206,14 @@ def _wanted(
             return NextContact(ContactState.EXHAUSTED)
         case _:
             return NextContact(_resting(assigned))
+
+
+def _broken_off(tried: Tried, max_attempts: int, now: datetime) -> NextContact:
+    """Back to where the contact came from, but not at once: its telephone may have rung a moment ago."""
+    allowed = max_attempts + (CALLBACK_EXTRA if tried.came_from is ContactState.CALLBACK else 0)
+    if tried.made >= allowed:
+        return NextContact(ContactState.EXHAUSTED)
+    return NextContact(tried.came_from, now + _AGAIN_AFTER)
 
 
 def _resting(assigned: Assigned) -> ContactState:

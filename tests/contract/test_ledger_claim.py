@@ -130,6 +130,19 @@ async def test_a_put_off_contact_does_not_hold_up_those_behind_it(house: House) 
     assert {row["next_at"] for row in await house.rows(contacts)} == {None, NOW + timedelta(hours=4)}
 
 
+async def test_many_put_off_contacts_do_not_make_those_behind_them_wait_for_the_poll(house: House) -> None:
+    campaign_id = await house.campaign()
+    for place in range(20):
+        await house.contact(campaign_id, number(place), time_from="20:00", time_to="21:00")
+    open_now = await house.contact(campaign_id, number(50), time_from="08:00", time_to="18:00")
+    await house.campaigns.start(campaign_id)
+    ledger, rounds = house.ledger(), 1
+    while not (claimed := await ledger.claim(["line"], 1)).claims:
+        assert claimed.wake_at == house.clock.now()
+        rounds += 1
+    assert ([claim.contact_id for claim in claimed.claims], rounds) == ([open_now], 3)
+
+
 async def test_a_number_on_the_do_not_call_list_is_blocked_and_the_campaign_completes(house: House) -> None:
     campaign_id = await house.campaign(people=1)
     listed = {"account_id": house.account_id, "number": number(1000), "source": "manual", "created_at": NOW}

@@ -17,7 +17,7 @@ from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase, CampaignState, ContactState
 from storage.database import Database
 from storage.tables import attempt_events, attempts, contacts, do_not_call, ledger_entries, outbox, recordings, turns
-from telephony.call import CallEnd
+from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import DialStatus, HangupBy
 from tests.support_campaigns import NOW, TARIFF, House, number
 
@@ -136,20 +136,83 @@ async def test_a_rule_calls_again_until_its_times_are_used_up(house: House) -> N
     assert (await house.campaigns.status(campaign_id)).state is CampaignState.COMPLETED
 
 
-async def test_a_call_back_that_the_customer_asked_for_is_kept_within_the_maximum(house: House) -> None:
-    asked = NOW + timedelta(hours=2)
-    await house.campaign(people=1, max_attempts=2)
+@pytest.mark.parametrize("most", [1, 2])
+async def test_a_call_back_asked_for_is_made_once_beyond_the_maximum(house: House, most: int) -> None:
+    campaign_id = await house.campaign(people=1, max_attempts=most)
     ledger = house.ledger()
-    (claim,) = (await ledger.claim(["line"], 1)).claims
-    await house.talk(ledger, claim, callback=True, callback_at=asked)
-    contact = await house.row(contacts, claim.contact_id)
-    assert (contact["state"], contact["next_at"]) == ("callback", asked)
-    assert (await house.row(attempts, claim.attempt_id))["action_code"] == "CB"
-    house.clock.advance(hours=2)
+    for _ in range(most):
+        asked = house.clock.now() + timedelta(hours=2)
+        (claim,) = (await ledger.claim(["line"], 1)).claims
+        await house.talk(ledger, claim, callback=True, callback_at=asked)
+        contact = await house.row(contacts, claim.contact_id)
+        assert (contact["state"], contact["next_at"]) == ("callback", asked)
+        assert (await house.row(attempts, claim.attempt_id))["action_code"] == "CB"
+        house.clock.advance(hours=2)
     (again,) = (await ledger.claim(["line"], 1)).claims
     assert (await house.row(attempts, again.attempt_id))["origin"] == "callback"
     await house.talk(ledger, again, callback=True)
     assert (await house.row(contacts, claim.contact_id))["state"] == "exhausted"
+    assert (await house.campaigns.status(campaign_id)).state is CampaignState.COMPLETED
+
+
+async def test_a_call_back_that_nobody_answers_ends_at_the_maximum(house: House) -> None:
+    await house.campaign(people=1, retry_rules=[{"on": ["BUSY"], "times": 5}])
+    ledger = house.ledger()
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    await house.talk(ledger, claim, callback=True)
+    house.clock.advance(minutes=20)
+    (again,) = (await ledger.claim(["line"], 1)).claims
+    await house.miss(ledger, again)
+    assert (await house.row(contacts, claim.contact_id))["state"] == "exhausted"
+
+
+def _broken_off(house: House, *, rang: bool = False) -> Settlement:
+    return Settlement(dial=NotAnswered(DialStatus.CANCEL, house.clock.now(), rang=rang, text="shutdown"), by_node=True)
+
+
+@pytest.mark.parametrize(
+    ("rang", "most", "state", "made"),
+    [(True, 1, "exhausted", 1), (True, 2, "pending", 1), (False, 1, "pending", 0)],
+)
+async def test_a_call_that_our_node_broke_off_is_made_again_later(
+    house: House, rang: bool, most: int, state: str, made: int
+) -> None:
+    ledger, claim = await _one(house, max_attempts=most)
+    await ledger.begin(claim.attempt_id, 1)
+    if rang:
+        await ledger.advance(claim.attempt_id, 1, AttemptPhase.RINGING, house.clock.now())
+    await ledger.settle(claim.attempt_id, 1, _broken_off(house))
+    contact = await house.row(contacts, claim.contact_id)
+    assert (contact["state"], contact["attempts"]) == (state, made)
+    assert (await house.row(attempts, claim.attempt_id))["action_code"] == "XC"
+    house.clock.advance(minutes=19)
+    assert (await ledger.claim(["line"], 1)).claims == ()
+    house.clock.advance(minutes=1)
+    assert len((await ledger.claim(["line"], 1)).claims) == (state == "pending")
+
+
+@pytest.mark.parametrize("origin", ["retry_wait", "callback"])
+async def test_a_call_that_our_node_broke_off_goes_back_to_where_it_came_from(house: House, origin: str) -> None:
+    campaign_id = await house.campaign(max_attempts=2)
+    contact_id = await house.contact(campaign_id, number(1), state=origin, attempts=1, next_at=NOW)
+    await house.campaigns.start(campaign_id)
+    ledger = house.ledger()
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    await ledger.begin(claim.attempt_id, 1)
+    await ledger.settle(claim.attempt_id, 1, _broken_off(house, rang=origin == "callback"))
+    contact = await house.row(contacts, contact_id)
+    assert (contact["state"], contact["next_at"]) == (origin, NOW + timedelta(minutes=20))
+    assert contact["attempts"] == (2 if origin == "callback" else 1)
+
+
+async def test_a_call_broken_off_after_its_campaign_was_stopped_is_cancelled(house: House) -> None:
+    campaign_id = await house.campaign(people=1)
+    ledger = house.ledger()
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    await ledger.begin(claim.attempt_id, 1)
+    await house.campaigns.stop(campaign_id)
+    await ledger.settle(claim.attempt_id, 1, _broken_off(house))
+    assert await house.contact_states(campaign_id) == {"cancelled": 1}
 
 
 async def test_a_call_back_without_a_time_comes_after_twenty_minutes(house: House) -> None:
@@ -289,6 +352,15 @@ async def test_a_clock_that_was_set_back_makes_no_negative_call(house: House) ->
     await ledger.settle(claim.attempt_id, 1, house.talked())
     row = await house.row(attempts, claim.attempt_id)
     assert (row["ended_at"], row["acw_ms"]) == (row["answered_at"], 0)
+
+
+async def test_a_settlement_that_an_outage_held_up_does_not_become_wrap_up_time(house: House) -> None:
+    ledger, claim = await _one(house)
+    await house.answer(ledger, claim)
+    settlement = house.talked()
+    house.clock.advance(hours=24 * 26)
+    await ledger.settle(claim.attempt_id, 1, settlement)
+    assert (await house.row(attempts, claim.attempt_id))["acw_ms"] == 60_000
 
 
 async def test_a_failed_conversation_is_our_error_and_is_not_charged(house: House) -> None:

@@ -247,7 +247,7 @@ async def test_drain_ends_the_run_after_the_live_calls(house: House) -> None:
 
 
 async def test_cancelled_while_ringing_the_call_is_cancelled_and_settled(house: House) -> None:
-    await house.campaign(people=1)
+    campaign_id = await house.campaign(people=1, max_attempts=2)
     network = Network()
     task = asyncio.create_task(_runner(house, network, Talk()).run_forever())
     await until(lambda: len(network.dialled) == 1)
@@ -257,6 +257,10 @@ async def test_cancelled_while_ringing_the_call_is_cancelled_and_settled(house: 
     (row,) = await house.rows(attempts)
     assert network.cancelled == [row["id"]]
     assert (row["phase"], row["action_code"], row["dial_status"]) == ("ended", "XC", "CANCEL")
+    (contact,) = await house.rows(contacts)
+    assert (contact["state"], contact["attempts"]) == ("pending", 1)
+    assert contact["next_at"] == row["settled_at"] + timedelta(minutes=20)
+    assert await _is(house, campaign_id, CampaignState.RUNNING)
 
 
 async def test_cancelled_while_talking_the_call_is_hung_up_and_settled(house: House) -> None:

@@ -17,13 +17,28 @@ from hypothesis import strategies as st
 from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
+from campaigns.settling import CALLBACK_EXTRA, Settlement
 from campaigns.states import AttemptPhase, CampaignState, ContactState, is_terminal
 from storage.database import open_database
 from storage.tables import attempt_events, attempts, contacts, ledger_entries
+from telephony.call import NotAnswered
 from telephony.outcomes import DialStatus
 from tests.support_campaigns import House, number
 
-_STEPS = ["claim", "begin", "answer", "busy", "talk", "opt_out", "call_back", "crash", "reap", "pause", "wait"]
+_STEPS = [
+    "claim",
+    "begin",
+    "answer",
+    "busy",
+    "talk",
+    "opt_out",
+    "call_back",
+    "crash",
+    "reap",
+    "pause",
+    "wait",
+    "shut_down",
+]
 _PHONES = [number(place) for place in (1, 2, 3, 4, 4, 5, 5)]
 _RULES = [{"on": ["BUSY", "CHANUNAVAIL"], "times": 1, "after_min": 10}]
 
@@ -88,6 +103,11 @@ class World:
     async def _call_back(self, choice: int) -> None:
         await self._finish(choice, lambda on: self.house.talked(callback=True) if on else self.house.missed())
 
+    async def _shut_down(self, choice: int) -> None:
+        rang = NotAnswered(DialStatus.CANCEL, self.house.clock.now(), rang=True)
+        broken_off = Settlement(dial=rang, by_node=True)
+        await self._finish(choice, lambda on: self.house.talked() if on else broken_off)
+
     async def _opt_out(self, choice: int) -> None:
         if self.held:
             node, claim = self.held[choice % len(self.held)]
@@ -134,7 +154,7 @@ class World:
         assert max(Counter(row["number"] for row in live).values(), default=0) <= 1
         counted = Counter(row["contact_id"] for row in tried)
         for contact in await self.house.rows(contacts):
-            assert contact["attempts"] == counted[contact["id"]] <= 3
+            assert contact["attempts"] == counted[contact["id"]] <= 3 + CALLBACK_EXTRA
             on_a_call = contact["id"] in {row["contact_id"] for row in live}
             assert (contact["state"] == ContactState.IN_PROGRESS) is on_a_call
         entries = await self.house.rows(ledger_entries)
