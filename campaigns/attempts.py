@@ -194,7 +194,8 @@ class Ledger:
             attempts.c.id.not_in(held),
         )
         locked = dead.order_by(attempts.c.id).limit(_REAP_AT_ONCE).with_for_update(skip_locked=True, key_share=True)
-        rows = [dict(row) for row in (await conn.execute(locked)).mappings()]
+        found = [dict(row) for row in (await conn.execute(locked)).mappings()]
+        rows = await self._with_last_sign_of_life(conn, found)
         changes = [
             (
                 {"id": row["id"], "fence": row["fence"]},
@@ -217,12 +218,30 @@ class Ledger:
                     "kind": "taken_over",
                     "from_phase": row["phase"],
                     "to_phase": row["phase"],
-                    "detail": {"from_node": row["node"]},
+                    "detail": {"from_node": row["node"], "alive_at": row["alive_at"].isoformat()},
                 }
                 for row in rows
             ]
             await conn.execute(insert(attempt_events), events)
         return rows
+
+    async def _with_last_sign_of_life(
+        self, conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Rows with `alive_at`, when the node that held the call last renewed its lease.
+
+        Of an attempt that was taken over before it is what the first take-over noted: later leases are the reapers'.
+        """
+        noted: dict[str, datetime] = {}
+        again = [row["id"] for row in rows if row["lost"]]
+        if again:
+            taken = select(attempt_events.c.attempt_id, attempt_events.c.detail).where(
+                attempt_events.c.attempt_id.in_(again), attempt_events.c.kind == "taken_over"
+            )
+            for attempt_id, detail in (await conn.execute(taken.order_by(attempt_events.c.id.desc()))).all():
+                if "alive_at" in detail:
+                    noted[attempt_id] = datetime.fromisoformat(detail["alive_at"])
+        return [dict(row) | {"alive_at": noted.get(row["id"], row["lease_until"] - self.lease)} for row in rows]
 
     async def _last_known(self, row: Mapping[str, Any], hangup_stray: HangupStray) -> Settlement:
         try:
@@ -231,7 +250,7 @@ class Ledger:
             log.exception("stray_hangup_failed", attempt_id=row["id"], trunk=row["trunk"])
             found = False
         # A call that is no longer there ended at some instant after its node's last sign of life.
-        ended_at = self._clock.now() if found else min(row["lease_until"] - self.lease, self._clock.now())
+        ended_at = self._clock.now() if found else min(row["alive_at"], self._clock.now())
         log.warning("attempt_lost", attempt_id=row["id"], phase=row["phase"], from_node=row["node"], found=found)
         if row["answered_at"] is None:
             return Settlement(dial=NotAnswered(DialStatus.ERROR, max(ended_at, row["originated_at"]), text="node died"))

@@ -213,3 +213,21 @@ async def test_a_reaper_that_dies_itself_is_followed_by_another(house: House) ->
     house.clock.advance(seconds=60)
     (ended,) = await house.ledger("third").reap(_stray()[0])
     assert ended.contact_state == "error"
+
+
+@pytest.mark.parametrize("reapers", [1, 2])
+async def test_a_lost_call_lasted_until_its_own_nodes_last_sign_of_life(house: House, reapers: int) -> None:
+    claim = await _dead_claim(house, "originating", "answered")
+    for name in ("second", "third")[: reapers - 1]:
+        house.clock.advance(seconds=20)
+
+        async def dies(trunk: str, attempt_id: str) -> bool:
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await house.ledger(name).reap(dies)
+    # More milliseconds than the column holds.
+    house.clock.advance(hours=24 * 26)
+    await house.ledger("last").reap(_stray()[0])
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["ended_at"], row["acw_ms"]) == (row["answered_at"], 0)
