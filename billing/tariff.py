@@ -145,7 +145,10 @@ class Tariff(_Part):
     @classmethod
     def _instant(cls, value: Any, info: ValidationInfo) -> datetime:
         zone: tzinfo = (info.context or {}).get("zone", UTC)
-        return _instant(value, zone)
+        try:
+            return _instant(value, zone)
+        except OverflowError as error:
+            raise ValueError(f"{value} is beyond the calendar; write it like 2026-01-01") from error
 
     @field_validator("block_price", mode="before")
     @classmethod
@@ -226,6 +229,9 @@ def load_tariff(path: Path, *, zone: tzinfo = UTC) -> Tariff:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise TariffError(f"{path}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from error
+    except ValueError as error:
+        # YAML reads 2026-99-01 as a date, which it is not.
+        raise TariffError(f"{path}: valid_from: no such day ({error}); write it like 2026-01-31") from error
     if not isinstance(data, dict):
         raise TariffError(f"{path}: expected `field: value` lines at the top; see {DOCS}")
     return parse_tariff(data, source=str(path), zone=zone)

@@ -33,6 +33,9 @@ from storage.tables import attempts, campaigns, contacts
 
 log = structlog.get_logger(__name__)
 
+#: Digits that surely fit the database's eight bytes.
+_LONGEST_ID = 18
+
 
 @dataclass(frozen=True)
 class NewCampaign:
@@ -116,7 +119,7 @@ class Campaigns:
     async def find(self, code: str, *, account_id: int | None = None) -> int:
         """The id of the campaign with this code, or whose id this is; raises `UnknownCampaign`."""
         wanted = campaigns.c.code == code
-        if code.isdecimal():
+        if code.isdecimal() and len(code) <= _LONGEST_ID:
             wanted = or_(wanted, campaigns.c.id == int(code))
         statement = select(campaigns.c.id).where(wanted).order_by(campaigns.c.code != code)
         if account_id is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import MAXYEAR, MINYEAR, date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -101,6 +101,14 @@ class CampaignDefinition(_Part):
                 raise ValueError(f"{address!r} is no e-mail address")
         return value
 
+    @field_validator("start", "end")
+    @classmethod
+    def _day_with_an_instant(cls, value: date | None) -> date | None:
+        # Midnight of the calendar's first and last days may fall outside of it in another time zone.
+        if value is not None and not MINYEAR < value.year < MAXYEAR:
+            raise ValueError(f"the year {value.year} cannot be meant; write it like 2026-01-31")
+        return value
+
     @model_validator(mode="after")
     def _dates_in_order(self) -> CampaignDefinition:
         if self.start and self.end and self.end < self.start:
@@ -134,12 +142,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DefinitionError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DefinitionError(f"{path}: cannot be read: {error.strerror}; name a campaign file") from error
     except UnicodeDecodeError as error:
         raise DefinitionError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise DefinitionError(f"{path}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from error
+    except ValueError as error:
+        # YAML reads 2026-99-01 as a date, which it is not.
+        raise DefinitionError(f"{path}: start or end: no such day ({error}); write it like 2026-01-31") from error
     if not isinstance(data, dict):
         raise DefinitionError(f"{path}: expected `field: value` lines at the top; see examples/demo/campaign.yaml")
     return data

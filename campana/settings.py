@@ -6,6 +6,7 @@ Order, strongest first: `CAMPANA_…` environment variables (`CAMPANA_SMTP__HOST
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSource
 
 from campana.errors import SettingsError
 from campana.fields import Currency, Zone
@@ -162,6 +164,8 @@ def load_settings(file: Path | None = None) -> Settings:
         return Settings(**_beside(path, _read(path))) if path else Settings()
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
+    except UnreadableSource as error:
+        raise SettingsError(_explain_source(error)) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -190,14 +194,27 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     return "\n".join([*lines, "Every setting is explained in docs/reference/settings.md."])
 
 
+def _explain_source(error: UnreadableSource) -> str:
+    named = re.search(r'field "(\w+)"', str(error))
+    variable = f"CAMPANA_{named[1].upper()}" if named else "CAMPANA_…"
+    return (
+        f"environment variable {variable}: not readable as JSON: {error.__cause__}; a section's single field is "
+        "CAMPANA_SECTION__FIELD, see docs/reference/settings.md"
+    )
+
+
 def shown(settings: Settings) -> dict[str, Any]:
-    """The settings as plain data, secrets hidden, for `campana config show`."""
+    """The settings as plain data, secrets hidden, for `campana config show`; raises `SettingsError`."""
     data: dict[str, Any] = settings.model_dump(mode="json")
     data["database_url"] = _without_password(settings.url)
     return data
 
 
 def _without_password(url: str) -> str:
-    from sqlalchemy.engine import make_url
+    from storage.database import parse_url
+    from storage.errors import BadDatabaseUrl
 
-    return make_url(url).render_as_string(hide_password=True)
+    try:
+        return parse_url(url).render_as_string(hide_password=True)
+    except BadDatabaseUrl as error:
+        raise SettingsError(f"database_url: {error}") from error

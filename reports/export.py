@@ -72,11 +72,18 @@ def _text(cell: Cell, zone: ZoneInfo) -> str:
             return neutralised(cell)
 
 
+def _system_error(error: Exception) -> OSError:
+    """What the library has wrapped."""
+    cause = error.args[0] if error.args else None
+    return cause if isinstance(cause, OSError) else OSError(str(error))
+
+
 async def write_xlsx(sheet: Sheet, path: Path, about: Mapping[str, str]) -> int:
     """Write the sheet as an XLSX file, and a second sheet that says what it is; the number of rows.
 
     Rows leave memory as they are written. Instants are dates in the sheet's time zone, which `about` should name.
-    What does not fit one sheet of 1,048,576 rows goes on in further ones.
+    What does not fit one sheet of 1,048,576 rows goes on in further ones. Raises OSError when the file cannot be
+    written.
     """
     book = _Book(path, sheet)
     try:
@@ -93,6 +100,8 @@ class _Book:
     def __init__(self, path: Path, sheet: Sheet) -> None:
         from xlsxwriter import Workbook
 
+        # The library looks at the file last, and would leave its temporary files behind.
+        path.open("wb").close()
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
@@ -121,13 +130,18 @@ class _Book:
             self.rows += 1
 
     def close(self, about: Mapping[str, str]) -> None:
+        from xlsxwriter.exceptions import FileCreateError
+
         page = self._book.add_worksheet("about")
         page.set_column(0, 0, 20)
         page.set_column(1, 1, 60)
         for line, (name, value) in enumerate(about.items()):
             page.write_string(line, 0, name, self._head)
             page.write_string(line, 1, value)
-        self._book.close()
+        try:
+            self._book.close()
+        except FileCreateError as error:
+            raise _system_error(error) from error
 
     def _turn_page(self) -> None:
         self._pages += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -40,6 +40,8 @@ class Month:
             day = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
         except ValueError as error:
             raise BadFilter(f"{text!r} is no month; write it like 2026-03") from error
+        if not MINYEAR < day.year < MAXYEAR:
+            raise BadFilter(f"{text!r} lies at the edge of the calendar; write a month like 2026-03")
         return cls(day.year, day.month)
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+#: User and password, which no message may show.
+_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
 #: How long a transaction waits for another process's write lock (SQLite).
 BUSY_TIMEOUT_MS = 15_000
 # PostgreSQL: serialization_failure and deadlock_detected (Appendix A of its manual); the loser may try again.
@@ -35,7 +38,14 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as exc:
-        raise BadDatabaseUrl(f"{url!r} is no database address; write sqlite:///FILE or postgresql://HOST/NAME") from exc
+        shown = _CREDENTIALS.sub("//***@", url)
+        raise BadDatabaseUrl(
+            f"{shown!r} is no database address; write sqlite:///FILE or postgresql://HOST/NAME"
+        ) from exc
+    except ValueError as exc:
+        raise BadDatabaseUrl(
+            "the database address has a port that is no number; write postgresql://USER@HOST:5432/NAME"
+        ) from exc
     if parsed.drivername not in _DRIVERS:
         raise BadDatabaseUrl(
             f"{parsed.drivername!r} is not supported; write sqlite:///FILE or postgresql://USER@HOST/NAME"

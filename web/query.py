@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -35,9 +35,12 @@ def _day(query: Query, name: str) -> date | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:
-        raise BadFilter(f"{text!r} is no day; write it like 2026-03-02") from error
+        raise BadFilter(f"{name}: {text!r} is no day; write it like 2026-03-02") from error
+    if not MINYEAR < day.year < MAXYEAR:
+        raise BadFilter(f"{name}: {text!r} lies at the edge of the calendar; write a day like 2026-03-02")
+    return day
 
 
 def _midnight(day: date, time_zone: str) -> datetime:

@@ -182,6 +182,19 @@ async def test_a_tariff_that_cannot_be_used(site: Site) -> None:
     assert set(_stored(site).values()) <= {0}
 
 
+async def test_what_is_no_file_or_no_date(campaign: Site) -> None:
+    (await campaign.run("campaign", "create", str(campaign.folder))).refused("cannot be read", "campaign file")
+    file = campaign.campaign("C2")
+    text = TARIFF.read_text(encoding="utf-8")
+    assert "valid_from: 2026-01-01" in text
+    campaign.write("tariff.yaml", text.replace("valid_from: 2026-01-01", "valid_from: 2026-99-01"))
+    (await campaign.run("campaign", "create", str(file))).refused("tariff.yaml", "valid_from", "2026-01-31")
+    file.write_text(file.read_text(encoding="utf-8") + "start: 2026-99-01\n", encoding="utf-8")
+    (await campaign.run("campaign", "create", str(file))).refused("campaign.yaml", "start", "2026-01-31")
+    for name in ("x.xlsx", "x.csv"):
+        (await campaign.run("export", "C1", f"nowhere/{name}")).refused(name, "cannot be written: No such file")
+
+
 async def test_a_code_that_is_taken_leaves_nothing_behind(campaign: Site) -> None:
     before = _stored(campaign)
     (await campaign.run("campaign", "create", str(campaign.campaign()))).refused("C1", "choose another code")
@@ -204,6 +217,7 @@ async def test_reports_and_calls_that_cannot_be(site: Site) -> None:
     script = site.write("script.yaml", SCRIPT)
     (await site.run("report", "C9")).refused("there is no campaign 'C9'")
     (await site.run("audit", "C9")).refused("there is no campaign 'C9'")
+    (await site.run("campaign", "status", "9" * 26)).refused("there is no campaign '999")
     (await site.run("call", "0901000001", "--script", str(script))).refused("no trunk", "docs/reference/settings.md")
     site.settings(trunk_port=5099)
     (await site.run("call", "12", "--script", str(script))).refused("'12' cannot be called", "+84901234567")
@@ -276,6 +290,12 @@ async def test_a_settings_file_that_cannot_be_used(site: Site, text: str, said: 
 async def test_settings_from_the_environment_are_told_by_their_variable(site: Site) -> None:
     ran = await site.run("campaign", "status", env={"CAMPANA_SMTP__PORT": "many"})
     ran.refused("CAMPANA_SMTP__PORT", "docs/reference/settings.md")
+    ran = await site.run("campaign", "status", env={"CAMPANA_TRUNKS": "[{"})
+    ran.refused("CAMPANA_TRUNKS", "not readable as JSON", "docs/reference/settings.md")
+    ran = await site.run("config", "show", env={"CAMPANA_DATABASE_URL": "foo"})
+    ran.refused("database_url", "'foo' is no database address", "sqlite:///FILE")
+    ran = await site.run("campaign", "status", env={"CAMPANA_DATABASE_URL": "postgresql://somebody@h:notaport/x"})
+    ran.refused("port that is no number", "postgresql://USER@HOST:5432/NAME")
 
 
 async def test_a_settings_file_that_is_not_there(site: Site) -> None:

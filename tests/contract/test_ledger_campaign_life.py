@@ -65,7 +65,7 @@ async def test_a_campaign_is_found_by_code_or_id(house: House) -> None:
     assert await house.campaigns.find(str(other), account_id=house.account_id) == other
     assert await house.campaigns.find(str(campaign_id)) == other, "a code goes before an id"
     assert await house.campaigns.all_ids() == [other, campaign_id]
-    for missing in ("WINTER", "99"):
+    for missing in ("WINTER", "99", "9" * 18, "9" * 19, "9" * 5000):
         with pytest.raises(UnknownCampaign, match=missing):
             await house.campaigns.find(missing)
     with pytest.raises(UnknownCampaign):

@@ -179,6 +179,7 @@ async def test_instants_and_keys_come_back_as_they_went_in(database: Database) -
     [
         ("nonsense", "sqlite:///FILE"),
         ("mysql://host/name", "not supported"),
+        ("postgresql://host:notaport/name", "port that is no number; write postgresql://"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
     ],
@@ -186,6 +187,13 @@ async def test_instants_and_keys_come_back_as_they_went_in(database: Database) -
 def test_an_address_that_cannot_be_opened_names_the_remedy(url: str, remedy: str) -> None:
     with pytest.raises(BadDatabaseUrl, match=remedy):
         parse_url(url)
+
+
+@pytest.mark.parametrize("url", ["postgresql//u:hunter2@h", "://u:hunter2@h/n", "postgresql://u:hunter2@h:port/n"])
+def test_an_address_that_cannot_be_opened_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(BadDatabaseUrl) as caught:
+        parse_url(url)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

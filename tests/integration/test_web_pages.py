@@ -130,15 +130,30 @@ async def test_a_period_narrows_the_figures_in_the_accounts_zone(client: httpx.A
 
 
 @pytest.mark.parametrize(
-    ("query", "why"), [("from=yesterday", "no day"), ("from=2026-03-05&to=2026-03-01", "ends before it begins")]
+    ("query", "why"),
+    [
+        ("from=yesterday", "no day"),
+        ("from=2026-03-05&to=2026-03-01", "ends before it begins"),
+        ("to=9999-12-31", "to: &#39;9999-12-31&#39; lies at the edge of the calendar"),
+        ("from=0001-01-01", "lies at the edge of the calendar"),
+    ],
 )
 async def test_a_period_that_makes_no_sense_is_explained(
     client: httpx.AsyncClient, database: Database, query: str, why: str
 ) -> None:
     await standard(database)
-    response = await client.get(f"/campaigns/1?{query}")
-    assert response.status_code == 400
-    assert why in response.text
+    for path in ("/campaigns/1", "/campaigns/1/calls", "/campaigns/1/export/attempts.csv"):
+        response = await client.get(f"{path}?{query}")
+        assert response.status_code == 400
+        assert why in response.text
+
+
+@pytest.mark.parametrize("query", ["from=9999-12&to=9999-12", "from=0001-01&to=0001-01", "from=2026-13"])
+async def test_a_month_that_cannot_be_is_explained(client: httpx.AsyncClient, query: str) -> None:
+    for path in ("/usage", "/usage/export.csv", "/usage/export.xlsx"):
+        response = await client.get(f"{path}?{query}")
+        assert response.status_code == 400
+        assert "month like 2026-03" in response.text or "write it like 2026-03" in response.text
 
 
 async def test_a_rehearsal_is_marked_on_every_page(client: httpx.AsyncClient, database: Database) -> None:

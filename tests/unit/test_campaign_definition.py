@@ -63,13 +63,25 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"a: [1\n", "line"), (b"- a\n", "expected"), (b"\xff\xfe", "UTF-8")],
+    [
+        (b"a: [1\n", "line"),
+        (b"- a\n", "expected"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"start: 2026-99-01\n", r"c\.yaml: start or end: no such day .*2026-01-31"),
+        (b"start: 0001-01-01\n", r"c\.yaml: start: the year 1 cannot be meant"),
+        (b"end: 9999-12-31\n", r"c\.yaml: end: the year 9999 cannot be meant"),
+    ],
 )
 def test_an_unreadable_file_is_told_plainly(tmp_path: Path, content: bytes, expected: str) -> None:
     file = tmp_path / "c.yaml"
     file.write_bytes(content)
     with pytest.raises(DefinitionError, match=expected):
         load_definition(file)
+
+
+def test_a_folder_is_no_campaign_file(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="cannot be read: Is a directory"):
+        load_definition(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -75,6 +75,11 @@ async def test_xlsx_holds_numbers_dates_and_text_but_no_formula(tmp_path: Path) 
     assert read_xlsx(path.read_bytes(), sheet=2) == [["time zone", "Asia/Ho_Chi_Minh"]]
 
 
+async def test_a_workbook_that_cannot_be_written_is_a_system_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await write_xlsx(_sheet(("x", 1)), tmp_path / "nowhere" / "x.xlsx", {})
+
+
 async def test_xlsx_goes_on_in_a_further_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_SHEET_ROWS", 3)
     path = tmp_path / "x.xlsx"

@@ -87,6 +87,24 @@ def test_a_mistake_in_the_environment_names_the_variable(monkeypatch: pytest.Mon
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("CAMPANA_TRUNKS", "[{"), ("CAMPANA_ACCOUNT", "{"), ("CAMPANA_SIP__RTP_PORTS", "[1,")]
+)
+def test_json_in_the_environment_that_is_none_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf"{variable.partition('__')[0]}: not readable as JSON: .*settings\.md"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["foo", "mysql://h/n", "postgresql://h:notaport/x"])
+def test_a_database_address_that_is_none_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CAMPANA_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=r"database_url: .*write "):
+        shown(load_settings())
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such settings file"):
         load_settings(tmp_path / "absent.toml")
