@@ -17,6 +17,7 @@ from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
 from campaigns.moves import Moved
+from campaigns.pacing import Gate
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase, ContactState
 from storage.clock import Clock
@@ -104,6 +105,7 @@ class Calling:
         self._overtime_s = overtime_s
         self._format_number = format_number
         self._disowned: set[str] = set()
+        self._gate = Gate()
 
     def disown(self, attempt_id: str) -> None:
         """Another node holds this attempt: hang up, and write nothing more about it."""
@@ -126,6 +128,7 @@ class Calling:
         try:
             conversation = await self._voicebots(claim)
             await asyncio.sleep(max(0.0, (claim.dial_at - self._clock.now()).total_seconds()))
+            await self._gate.queue(claim.trunk, claim.spacing_us / 1e6)
         except asyncio.CancelledError:
             await self._surely(self._release(claim, "shutdown"))
             raise
@@ -135,13 +138,14 @@ class Calling:
             return
         try:
             begun = await self._surely(self._ledger.begin(claim.attempt_id, claim.fence))
+            if begun.phase is AttemptPhase.ENDED:
+                self._say_ended(claim, begun)
+                return
+            await self._gate.leave(claim.trunk, claim.spacing_us / 1e6)
         except asyncio.CancelledError:
             await self._surely(self._release(claim, "shutdown"))
             raise
         # From here on the network may have been asked: cancelled or not, the attempt must be settled.
-        if begun.phase is AttemptPhase.ENDED:
-            self._say_ended(claim, begun)
-            return
         self._say(claim, AttemptPhase.ORIGINATING)
         await self._place(claim, conversation)
 

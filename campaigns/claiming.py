@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
 from campaigns.closing import Finished, close_finished, lock_campaigns
-from campaigns.pacing import from_us, take_slots, to_us
+from campaigns.pacing import from_us, spacing_us, take_slots, to_us
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
@@ -55,6 +55,8 @@ class Claim:
     max_call_s: int
     #: When the trunk's rate lets this call start.
     dial_at: datetime
+    #: How far apart the trunk's rate keeps two calls.
+    spacing_us: int = 0
 
     @property
     def script_variables(self) -> dict[str, str]:
@@ -151,7 +153,7 @@ class Claiming:
             spent = take_slots(line["next_call_us"], now_us, line["cps"], len(claims), ahead_us)
             values = {"next_call_us": spent.next_call_us}
             await self._conn.execute(update(trunks).where(trunks.c.name == line["name"]).values(values))
-        return claims
+        return [replace(claim, spacing_us=spacing_us(line["cps"])) for claim in claims]
 
     async def _choose(self, running: Sequence[_Campaign], room: int) -> list[tuple[_Campaign, Mapping[str, Any]]]:
         """Due contacts, the campaigns taking turns."""

@@ -23,6 +23,7 @@ from campaigns.retries import Outcome
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import WAITING, AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
 from campaigns.tiers import MonthBlocks
+from campaigns.windows import campaign_schedule, contact_schedule
 from storage.rows import insert_new, update_each
 from storage.tables import (
     attempt_events,
@@ -167,7 +168,9 @@ class Moves:
 
     async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         contact_ids = sorted({row["contact_id"] for row in rows})
-        found = select(contacts.c.id, contacts.c.state, contacts.c.attempts).where(contacts.c.id.in_(contact_ids))
+        window = (contacts.c.time_from, contacts.c.time_to, contacts.c.time_zone)
+        found = select(contacts.c.id, contacts.c.state, contacts.c.attempts, *window)
+        found = found.where(contacts.c.id.in_(contact_ids))
         for row in await self._all(found.order_by(contacts.c.id), lock=True):
             self._contacts[row["id"]] = dict(row)
         campaign_ids = {row["campaign_id"] for row in rows}
@@ -254,6 +257,9 @@ class Moves:
             return f"campaign_{campaign['state']}"
         if campaign["end_at"] is not None and campaign["end_at"] <= self._now:
             return "campaign_over"
+        own = contact_schedule(self._contacts[row["contact_id"]], campaign["time_zone"])
+        if not (campaign_schedule(campaign).is_open(self._now) and own.is_open(self._now)):
+            return "outside_window"
         return None
 
     def _release(self, attempt: _Attempt, reason: str, *, unasked: bool = False) -> Moved | Exception:

@@ -6,6 +6,7 @@ spaced evenly, so that no window of one second ever holds more of them than the 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,3 +48,32 @@ def take_slots(next_call_us: int, now_us: int, cps: float, wanted: int, ahead_us
         taken.append(moment)
         moment += spacing
     return Slots(tuple(taken), moment if taken else next_call_us)
+
+
+class Gate:
+    """Keeps the calls of one node apart on each trunk, however late they come after the slot they were given.
+
+    A slot is taken when a contact is claimed, and making its bot ready takes as long as it takes: without the gate,
+    calls that were ready late would all leave at once.
+    """
+
+    def __init__(self) -> None:
+        #: By trunk, on the event loop's clock: when the next place in the queue is free, and when the last call left.
+        self._queue: dict[str, float] = {}
+        self._left: dict[str, float] = {}
+
+    async def queue(self, trunk: str, spacing_s: float) -> None:
+        """Wait for a place behind the calls that queue already."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._queue.get(trunk, now))
+        self._queue[trunk] = at + spacing_s
+        if at > now:
+            await asyncio.sleep(at - now)
+
+    async def leave(self, trunk: str, spacing_s: float) -> None:
+        """Wait until the call before has left for so long; the caller leaves at once then."""
+        loop = asyncio.get_running_loop()
+        # Whoever else waited may have left meanwhile: asked again after every wait.
+        while (wait_s := self._left.get(trunk, -spacing_s) + spacing_s - loop.time()) > 0:  # noqa: ASYNC110 - time itself is waited for
+            await asyncio.sleep(wait_s)
+        self._left[trunk] = loop.time()

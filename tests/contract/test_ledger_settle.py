@@ -421,6 +421,21 @@ async def test_the_last_look_before_dialling_gives_the_contact_back(house: House
     assert (await house.row(attempts, claim.attempt_id))["originated_at"] is None
 
 
+@pytest.mark.parametrize("whose", ["campaign", "contact"])
+async def test_a_call_made_ready_too_late_does_not_go_out_after_the_window(house: House, whose: str) -> None:
+    until_six = {"windows": [["08:00", "18:00"]]} if whose == "campaign" else {}
+    campaign_id = await house.campaign(**until_six)
+    await house.contact(campaign_id, number(1), **({} if until_six else {"time_from": "08:00", "time_to": "18:00"}))
+    await house.campaigns.start(campaign_id)
+    ledger = house.ledger()
+    house.clock.advance(hours=1, minutes=59)
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    house.clock.advance(minutes=1)
+    moved = await ledger.begin(claim.attempt_id, 1)
+    assert (moved.phase, moved.reason) == (AttemptPhase.ENDED, "outside_window")
+    assert await house.contact_states(campaign_id) == {"pending": 1}
+
+
 async def test_block_tiers_count_the_month_before(database: Database) -> None:
     tiers = [{"from_blocks": 0, "price": "0.10"}, {"from_blocks": 2, "price": "0.01"}]
     house = await House(database).build(tariff={**TARIFF, "block_price": {"conversation": tiers}})

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from bot.outcome import ConversationResult, EndedBy, Job, OptOut
+from campaigns.attempts import Ledger
 from campaigns.calling import CallEvent
 from campaigns.claiming import Claim
 from campaigns.runner import Runner, RunnerSettings
@@ -295,6 +297,41 @@ async def test_cancelled_before_dialling_the_contact_goes_back(house: House) -> 
     assert network.dialled == []
     assert await house.contact_states(campaign_id) == {"pending": 1}
     assert (await house.rows(contacts))[0]["attempts"] == 0
+
+
+async def test_calls_that_are_ready_late_keep_to_the_trunks_rate(house: House) -> None:
+    await house.trunk("slow", cps=20.0)
+    campaign_id = await house.campaign(people=8, trunk="slow")
+    left: list[float] = []
+    network = Network.answering(on_dial=lambda _request: left.append(asyncio.get_running_loop().time()))
+    asked: list[Claim] = []
+    ready = asyncio.Event()
+
+    async def slow(claim: Claim) -> Talk:
+        asked.append(claim)
+        if len(asked) == 8:
+            ready.set()
+        await ready.wait()
+        return Talk()
+
+    ledger = Ledger(house.database, house.clock, node="node-a")
+    runner = Runner(house.database, ledger, {"slow": network}, slow, house.clock)
+    await runner.run_until_complete(campaign_id)
+    assert len(left) == 8
+    assert min(late - early for early, late in pairwise(left)) >= 0.0499
+
+
+async def test_cancelled_while_it_waits_for_its_turn_the_contact_goes_back(house: House) -> None:
+    await house.trunk("slow", cps=0.01)
+    campaign_id = await house.campaign(people=2, trunk="slow")
+    network, ledger = Network.answering(), Ledger(house.database, house.clock, node="node-a", ahead_ms=200_000)
+    runner = Runner(house.database, ledger, {"slow": network}, Talk(), house.clock)
+    task = asyncio.create_task(runner.run_forever())
+    await until(lambda: len(network.calls) == 1 and runner.live_calls == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await house.contact_states(campaign_id) == {"done": 1, "pending": 1}
 
 
 async def test_a_pause_between_claim_and_dialling_gives_the_contact_back(house: House) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.pacing import from_us, spacing_us, take_slots, to_us
+from campaigns.pacing import Gate, from_us, spacing_us, take_slots, to_us
+from tests.support_calls import run
 
 SECOND_US = 1_000_000
 claims = st.lists(
@@ -57,3 +60,26 @@ def test_instants_keep_their_microsecond(us: int) -> None:
 def test_nothing_wanted_leaves_the_row_as_it_is() -> None:
     assert take_slots(7, 100, 1.0, 0, 50) == take_slots(7, 100, 1.0, 0, 0)
     assert take_slots(7, 100, 1.0, 0, 0).next_call_us == 7
+
+
+@given(lateness=st.lists(st.integers(0, 3_000), min_size=1, max_size=20), cps=st.integers(1, 50))
+def test_no_lateness_lets_calls_leave_closer_than_the_rate(lateness: list[int], cps: int) -> None:
+    """Calls that wait at the gate at random instants, in virtual time."""
+    left: list[float] = []
+    spacing_s = spacing_us(cps) / SECOND_US
+
+    async def call(gate: Gate, late_ms: int) -> None:
+        await asyncio.sleep(late_ms / 1000)
+        await gate.queue("line", spacing_s)
+        await gate.leave("line", spacing_s)
+        left.append(asyncio.get_running_loop().time())
+
+    async def calls() -> None:
+        gate = Gate()
+        async with asyncio.TaskGroup() as group:
+            for late_ms in lateness:
+                group.create_task(call(gate, late_ms))
+
+    run(calls())
+    assert len(left) == len(lateness)
+    assert all(late - early >= spacing_s - 1e-6 for early, late in pairwise(left))
