@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +14,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from reports.rows import Cell
+from storage.cells import safe_cell
 
-#: The first characters that make a spreadsheet read a cell as a formula (OWASP: CSV Injection).
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-# A number in E.164 form begins with a plus and can do nothing but be a number.
-_E164: Final = re.compile(r"\+\d{5,15}\Z")
 _SHEET_ROWS: Final = 1_048_576
 _CELL_CHARACTERS: Final = 32_767
 
@@ -34,11 +30,6 @@ class Sheet:
     time_zone: str
 
 
-def neutralised(text: str) -> str:
-    """The text, with an apostrophe before what a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _E164.match(text) else text
-
-
 async def csv_chunks(sheet: Sheet) -> AsyncIterator[bytes]:
     """The sheet as CSV (RFC 4180) in UTF-8 with a byte order mark, so that spreadsheets read it right.
 
@@ -48,6 +39,13 @@ async def csv_chunks(sheet: Sheet) -> AsyncIterator[bytes]:
     yield b"\xef\xbb\xbf" + _csv([sheet.columns])
     async for batch in sheet.batches:
         yield _csv([[_text(cell, zone) for cell in row] for row in batch])
+
+
+async def write_csv(sheet: Sheet, path: Path) -> None:
+    """Write `csv_chunks` to a file; raises OSError when it cannot be written."""
+    with path.open("wb") as target:
+        async for chunk in csv_chunks(sheet):
+            await asyncio.to_thread(target.write, chunk)
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
@@ -69,7 +67,7 @@ def _text(cell: Cell, zone: ZoneInfo) -> str:
         case Decimal():
             return f"{cell:f}"
         case str():
-            return neutralised(cell)
+            return safe_cell(cell)
 
 
 def _system_error(error: Exception) -> OSError:

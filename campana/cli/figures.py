@@ -19,7 +19,7 @@ from reports.attempts import AttemptFilter
 from reports.audit import AuditResult
 from reports.audit import audit as check_books
 from reports.contacts import ContactFilter
-from reports.export import Sheet, csv_chunks, write_xlsx
+from reports.export import Sheet, write_csv, write_xlsx
 from reports.overview import Overview
 from reports.overview import overview as read_overview
 from reports.presentation import bin_label, code_lines, groups
@@ -83,10 +83,8 @@ async def _write_detail(conn: AsyncConnection, campaign_id: int, file: Path, *, 
     try:
         if file.suffix == ".xlsx":
             await write_xlsx(sheet, file, about(head, scope, None))
-            return
-        with file.open("wb") as target:
-            async for chunk in csv_chunks(sheet):
-                target.write(chunk)
+        else:
+            await write_csv(sheet, file)
     except OSError as error:
         raise CampanaError(f"{file}: cannot be written: {error.strerror}") from error
 
