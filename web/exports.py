@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.background import BackgroundTask
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from reports.about import about
-from reports.export import Sheet, csv_chunks, write_xlsx
+from reports.export import Sheet, write_csv, write_xlsx
 from reports.mail import file_stem
 from reports.rows import ATTEMPT_COLUMNS, CONTACT_COLUMNS, USAGE_COLUMNS, attempt_cells, contact_cells, usage_cells
 from reports.scope import CampaignHead, Scope, campaign_head
 from web.query import Query, attempt_filter, contact_filter, paging_of, scope_of
-from web.state import CampaignId, Shared, SharedDep
+from web.state import CampaignId, SharedDep
 from web.usage import usage_of
 
 router = APIRouter()
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class View(StrEnum):
@@ -36,6 +38,12 @@ class Form(StrEnum):
     XLSX = "xlsx"
 
 
+_MEDIA: Final = {
+    Form.CSV: "text/csv; charset=utf-8",
+    Form.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
 @router.get("/campaigns/{campaign_id}/export/{view}.{form}")
 async def export(campaign_id: CampaignId, view: View, form: Form, request: Request, shared: SharedDep) -> Response:
     """The detailed report as a file."""
@@ -46,12 +54,10 @@ async def export(campaign_id: CampaignId, view: View, form: Form, request: Reque
         scope = scope_of(query, campaign_id, head.time_zone)
         _sheet(conn, view, scope, query, head)
     name = f"{file_stem(head.code)}-{view.value}.{form.value}"
-    if form is Form.CSV:
-        return _csv_response(_csv(shared, view, scope, query, head), name)
-    path = _temporary(name)
-    async with shared.database.read() as conn:
-        await write_xlsx(_sheet(conn, view, scope, query, head), path, about(head, scope, None, dict(query)))
-    return _xlsx_response(path)
+    with _temporary(name) as path:
+        async with shared.database.read() as conn:
+            await _write(_sheet(conn, view, scope, query, head), form, path, about(head, scope, None, dict(query)))
+        return _Download(path, form)
 
 
 def _sheet(conn: AsyncConnection, view: View, scope: Scope, query: Query, head: CampaignHead) -> Sheet:
@@ -63,12 +69,6 @@ def _sheet(conn: AsyncConnection, view: View, scope: Scope, query: Query, head: 
     return Sheet("contacts", CONTACT_COLUMNS, cells, head.time_zone)
 
 
-async def _csv(shared: Shared, view: View, scope: Scope, query: Query, head: CampaignHead) -> AsyncIterator[bytes]:
-    async with shared.database.read() as conn:
-        async for chunk in csv_chunks(_sheet(conn, view, scope, query, head)):
-            yield chunk
-
-
 @router.get("/usage/export.{form}")
 async def export_usage(form: Form, request: Request, shared: SharedDep) -> Response:
     """The usage table as a file."""
@@ -76,22 +76,40 @@ async def export_usage(form: Form, request: Request, shared: SharedDep) -> Respo
         rows, first, last, zone = await usage_of(conn, request.query_params, shared.clock)
     sheet = Sheet("usage", USAGE_COLUMNS, usage_cells(rows), zone)
     name = f"usage-{first}-{last}.{form.value}"
+    with _temporary(name) as path:
+        await _write(sheet, form, path, {"months": f"{first} to {last}", "time zone": zone})
+        return _Download(path, form)
+
+
+async def _write(sheet: Sheet, form: Form, path: Path, about_it: Mapping[str, str]) -> None:
     if form is Form.CSV:
-        return _csv_response(csv_chunks(sheet), name)
-    path = _temporary(name)
-    await write_xlsx(sheet, path, {"months": f"{first} to {last}", "time zone": zone})
-    return _xlsx_response(path)
+        await write_csv(sheet, path)
+    else:
+        await write_xlsx(sheet, path, about_it)
 
 
-def _csv_response(chunks: AsyncIterator[bytes], name: str) -> StreamingResponse:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+@contextlib.contextmanager
+def _temporary(name: str) -> Iterator[Path]:
+    """A file in a folder of its own, which goes when the block fails."""
+    folder = Path(tempfile.mkdtemp(prefix="campana-export-"))
+    try:
+        yield folder / name
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
-def _temporary(name: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix="campana-export-")) / name
+class _Download(FileResponse):
+    """Sends a temporary file; its folder goes with the answer, whether or not the client took all of it.
 
+    The file is whole before the first byte is sent: a slow reader would otherwise hold a connection to the database.
+    """
 
-def _xlsx_response(path: Path) -> FileResponse:
-    clean = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
-    return FileResponse(path, media_type=_XLSX, filename=path.name, background=clean)
+    def __init__(self, path: Path, form: Form) -> None:
+        super().__init__(path, media_type=_MEDIA[form], filename=path.name)
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            shutil.rmtree(Path(self.path).parent, ignore_errors=True)
