@@ -49,8 +49,9 @@ class SmtpSettings:
 async def deliver_report(database: Database, payload: Mapping[str, Any], smtp: SmtpSettings) -> None:
     """Mail the report of `payload["campaign_id"]`, which has ended as `payload["state"]`, to its recipients.
 
-    Returns at once for a campaign without recipients. Raises `MailServerUnavailable`, which is to be repeated,
-    `MailNotAccepted`, which is not, or `NoSuchCampaign`. A repeat bears the same Message-ID.
+    Returns at once for a campaign without recipients. Raises `MailServerUnavailable`, `MailNotAccepted` or
+    `NoSuchCampaign`; the outbox repeats after each of them, until its tries are used up, for a refusal too may end
+    when somebody mends the settings or the address. A repeat bears the same Message-ID.
     """
     campaign_id = int(payload["campaign_id"])
     async with database.read() as conn:
