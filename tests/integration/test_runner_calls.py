@@ -391,8 +391,8 @@ async def test_the_attempts_of_a_dead_node_are_ended_while_we_run(house: House) 
 
 async def test_the_calendar_starts_and_ends_campaigns(house: House) -> None:
     now = house.clock.now()
-    starting = await house.campaign(people=1, start_at=now + timedelta(seconds=0.2))
-    ending = await house.campaign(end_at=now + timedelta(seconds=0.4))
+    starting = await house.campaign(people=1, start_at=now + timedelta(seconds=2))
+    ending = await house.campaign(end_at=now + timedelta(seconds=2.5))
     await house.contact(ending, number(1), state="held")
     await house.campaigns.start(ending)
     assert (await house.campaigns.status(starting)).state is CampaignState.SCHEDULED
