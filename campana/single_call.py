@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from sqlalchemy import select
+
 from bot.conversation import ScriptedConversation
 from bot.outcome import ConversationResult, Job, OptOut
 from bot.script.interpreter import fill_variables
@@ -19,6 +21,7 @@ from campana.errors import CampanaError
 from campana.node import sip_settings, trunk_config
 from campana.settings import TrunkSettings
 from campana.voicebots import open_voicebots
+from storage.tables import attempts
 from telephony.call import Call, DialRequest, NotAnswered, PhaseListener
 from telephony.sip.dialer import SipDialer
 from telephony.trunk import format_number
@@ -114,4 +117,7 @@ async def _callable_number(app: App, raw: str) -> str:
     async with app.database.read() as conn:
         if await is_listed(conn, app.account_id, number.e164):
             raise CallRefused(f"{raw!r} is on the do-not-call list: its owner must not be called")
+        live = select(attempts.c.id).where(attempts.c.number == number.e164, attempts.c.phase != "ended")
+        if (await conn.execute(live.limit(1))).first() is not None:
+            raise CallRefused(f"{raw!r} is in a call of a campaign now; try again when that has ended")
     return number.e164
