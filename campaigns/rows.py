@@ -176,9 +176,7 @@ def _instant(text: str, zone: ZoneInfo, *, day_first: bool) -> datetime:
     try:
         return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(
-            f"schedule_at: {text!r} is before the first day or after the last of the calendar"
-        ) from error
+        raise ValueError(f"schedule_at: {text!r} is before the first day or after the last of the calendar") from error
 
 
 def _parsed_instant(text: str, day_first: bool) -> datetime | None:
