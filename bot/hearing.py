@@ -56,8 +56,8 @@ class HearingParams:
 
     #: Silence that ends a turn which sounds finished: people and voices pause 190 to 260 ms at a comma.
     finished_ms: int = 300
-    #: Silence that ends a turn although it sounds unfinished.
-    unfinished_ms: int = 1200
+    #: Silence that ends a turn although it sounds unfinished; who goes on after it still has `continue_ms`.
+    unfinished_ms: int = 900
     #: A customer who goes on this soon after a turn was taken as ended continues that turn.
     continue_ms: int = 700
     #: Unbroken speech after which its words so far are looked at, and how often from then on.
