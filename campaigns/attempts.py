@@ -6,6 +6,7 @@ attempt_events. A method returns only when its change is durable. docs/explanati
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,10 +77,26 @@ class Ledger:
             claiming = Claiming(conn, node=self.node, now=now, lease=self.lease, ahead=self._ahead)
             return await claiming.run(trunks, limit, campaign_ids)
 
-        claimed = await self._database.transact(work)
+        claiming = asyncio.ensure_future(self._database.transact(work))
+        try:
+            claimed = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await self._give_back(claiming)
+            raise
         for finished in claimed.finished:
             self.announce(finished)
         return claimed
+
+    async def _give_back(self, claiming: asyncio.Future[Claimed]) -> None:
+        """Release what a claim took that nobody waits for any more."""
+        await asyncio.wait({claiming})
+        if claiming.cancelled() or claiming.exception() is not None:
+            return
+        claimed = claiming.result()
+        for finished in claimed.finished:
+            self.announce(finished)
+        for claim in claimed.claims:
+            await self.release(claim.attempt_id, claim.fence, "shutdown")
 
     async def begin(self, attempt_id: str, fence: int) -> Moved:
         """Note that the network is about to be asked; must be durable before it is.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,6 +56,19 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[parsed.drivername])
 
 
+class _RollsBack(sqlite3.Connection):
+    """Rolls back before it closes.
+
+    A task that is cancelled in mid-statement leaves its cursor open in the traceback, and SQLite keeps a connection
+    with an open statement, and its write lock, until that is collected (sqlite.org/c3ref/close.html).
+    """
+
+    def close(self) -> None:
+        if self.in_transaction:
+            self.rollback()
+        super().close()
+
+
 def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -84,8 +98,9 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         raise DatabaseUnreachable(
             f"cannot make the database's folder {folder}: {exc.strerror}; name another one, or make it writable"
         ) from exc
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
-    reader = create_async_engine(url, pool_size=4, max_overflow=4, hide_parameters=True)
+    how = {"connect_args": {"factory": _RollsBack}, "hide_parameters": True}
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, **how)
+    reader = create_async_engine(url, pool_size=4, max_overflow=4, **how)
     _prepare_sqlite(writer, begin="BEGIN IMMEDIATE", query_only=False)
     _prepare_sqlite(reader, begin="BEGIN DEFERRED", query_only=True)
     return writer, reader

@@ -289,6 +289,21 @@ async def _plan(house: House, statement: Any) -> list[str]:
         return [row[3] for row in await conn.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
 
 
+async def test_what_a_cancelled_claim_took_is_given_back(house: House) -> None:
+    campaign_id = await house.campaign(people=40)
+    for steps in range(40):
+        claiming = asyncio.create_task(house.ledger().claim(["line"], 1))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await asyncio.sleep(steps % 8 / 1000)
+        claiming.cancel()
+        (left,) = await asyncio.gather(claiming, return_exceptions=True)
+        if not isinstance(left, asyncio.CancelledError):
+            (claim,) = left.claims
+            await house.ledger().release(claim.attempt_id, claim.fence, "shutdown")
+        assert await house.contact_states(campaign_id) == {"pending": 40}
+
+
 async def test_an_unused_trunk_row_is_not_touched(house: House) -> None:
     assert (await house.ledger().claim(["line"], 10)).claims == ()
     async with house.database.read() as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database import Database, open_database, parse_url, upgrade
+from storage.database import BUSY_TIMEOUT_MS, Database, open_database, parse_url, upgrade
 from storage.errors import BadDatabaseUrl, DatabaseUnreachable, SchemaMissing, SchemaTooNew
 from storage.tables import accounts, metadata, tariffs, trunks
 
@@ -235,3 +236,28 @@ async def test_an_error_never_shows_what_was_to_be_stored(database: Database) ->
         async with database.write() as conn:
             await conn.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "never call me again"})
     assert "never call me again" not in str(caught.value)
+
+
+async def test_a_transaction_cancelled_at_any_moment_leaves_nothing_and_locks_nothing(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        for _ in range(3):
+            await connection.execute(insert(trunks).values(name=f"t{uuid.uuid4()}", channels=1, cps=1.0))
+            await connection.execute(select(trunks.c.name))
+
+    done = 0
+    for steps in range(60):
+        task = asyncio.create_task(database.transact(work))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await asyncio.sleep(steps % 7 / 2000)
+        task.cancel()
+        # The traceback is kept, as a logger or a task keeps it: what it holds must hold no lock.
+        (left,) = await asyncio.gather(task, return_exceptions=True)
+        # Far less than the wait for another's lock, after which it would be refused.
+        async with asyncio.timeout(BUSY_TIMEOUT_MS / 2000):
+            await database.transact(work)
+        done += 3
+        found = await _count(database)
+        # Cancelled while it was committed, it may have been written: whole, never in part.
+        assert found in {done, done + 3}, left
+        done = found
