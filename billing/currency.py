@@ -1,4 +1,4 @@
-"""Currencies: the smallest unit of each (ISO 4217 exponents), rounding to it, and writing amounts out."""
+"""Currencies: the smallest unit of each (ISO 4217 exponents), and rounding to it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,3 @@ def exponent(currency: str) -> int:
 def round_money(amount: Decimal, currency: str) -> Decimal:
     """The amount in whole smallest units of the currency; a half is rounded away from nought."""
     return amount.quantize(Decimal(1).scaleb(-exponent(currency)), rounding=ROUND_HALF_UP)
-
-
-def format_money(amount: Decimal, currency: str) -> str:
-    """`1,234,000 VND`, `-0.50 USD`: thousands apart, the currency's decimals, its ISO code behind."""
-    rounded = round_money(amount, currency)
-    return f"{abs(rounded) if rounded == 0 else rounded:,f} {currency}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+from billing.currency import round_money
 
 #: What stands where a figure does not exist.
 NONE = "–"
-# ISO 4217 currencies without a smaller unit; every other one that a tariff may use has cents.
-_WHOLE = frozenset({"VND", "JPY", "KRW"})
 
 
 def count(value: int) -> str:
@@ -22,14 +22,12 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{value * 100:.1f} %"
 
 
-def payable(amount: Decimal, currency: str) -> Decimal:
-    """The amount in the currency's smallest unit (ISO 4217), a half away from nought."""
-    return amount.quantize(Decimal(1) if currency in _WHOLE else Decimal("0.01"), rounding=ROUND_HALF_UP)
-
-
 def money(amount: Decimal | None, currency: str) -> str:
-    """`4,806 VND`, `1.25 USD`: rounded to what the currency can pay."""
-    return NONE if amount is None else f"{payable(amount, currency):,f} {currency}"
+    """`4,806 VND`, `-1.25 USD`: thousands apart, rounded to what the currency can pay."""
+    if amount is None:
+        return NONE
+    rounded = round_money(amount, currency)
+    return f"{abs(rounded) if rounded == 0 else rounded:,f} {currency}"
 
 
 def duration(ms: int | None) -> str:

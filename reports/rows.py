@@ -9,10 +9,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.currency import round_money
 from reports.attempt import transcripts
 from reports.attempts import AttemptFilter, AttemptRow, every_attempt
 from reports.contacts import ContactFilter, ContactRow, every_contact
-from reports.formatting import payable
 from reports.scope import Scope
 from reports.usage import UsageRow
 
@@ -127,7 +127,7 @@ def _amount(amount: Decimal | None, currency: str) -> Decimal | None:
     """The amount with the currency's decimals; one that is finer than the currency is told as it is."""
     if amount is None:
         return None
-    rounded = payable(amount, currency)
+    rounded = round_money(amount, currency)
     return rounded if rounded == amount else amount
 
 

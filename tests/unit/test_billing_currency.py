@@ -1,4 +1,4 @@
-"""Currencies: exponents, rounding, writing amounts out."""
+"""Currencies: exponents and rounding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.currency import EXPONENTS, exponent, format_money, round_money
+from billing.currency import EXPONENTS, exponent, round_money
 from billing.errors import BillingError, CurrencyError
 
 
@@ -36,17 +36,3 @@ def test_an_unknown_currency_names_the_known_ones() -> None:
 )
 def test_a_half_rounds_away_from_nought(amount: str, currency: str, rounded: str) -> None:
     assert str(round_money(Decimal(amount), currency)) == rounded
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "text"),
-    [
-        ("1234000", "VND", "1,234,000 VND"),
-        ("0", "VND", "0 VND"),
-        ("-1234.5", "USD", "-1,234.50 USD"),
-        ("-0.001", "USD", "0.00 USD"),
-        ("999.999", "EUR", "1,000.00 EUR"),
-    ],
-)
-def test_amounts_are_written_with_thousands_apart(amount: str, currency: str, text: str) -> None:
-    assert format_money(Decimal(amount), currency) == text
