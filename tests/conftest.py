@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.support_postgres"]
+pytest_plugins = ["tests.support_postgres", "tests.support_speech"]
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,10 @@ from bot.recording import Recordings
 from bot.script.language import Script
 from bot.speech.listening import Heard
 from bot.speech.speaking import WarmProgress, WarmResult
-from bot.speech.turn_end import AlwaysComplete, TurnEnd
+from bot.speech.turn_end import TurnEnd
 from bot.speech.voice_activity import SileroModel
 from telephony.errors import MediaClosed
+from tests.support_speech import AlwaysComplete
 
 RATE_HZ = 8000
 START = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)

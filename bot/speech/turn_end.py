@@ -45,11 +45,3 @@ class SmartTurn:
         missing = max(0, _TRAINED_SILENCE_MS - silence_ms) * rate_hz // 1000
         samples = resample(np.concatenate((samples, np.zeros(missing, dtype=np.float32))), rate_hz, _RATE_HZ)
         return float(self._model._predict_endpoint(samples)["probability"])
-
-
-class AlwaysComplete:
-    """Every pause ends the turn: for tests, and where the CPU is short."""
-
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
-        """See `TurnEnd`."""
-        return True

@@ -16,12 +16,12 @@ from bot.hearing import HearingParams
 from bot.loopback import LoopbackCall
 from bot.outcome import ConversationResult, EndedBy, Job, OptOut
 from bot.recording import Recordings
-from bot.speech.turn_end import AlwaysComplete
 from bot.speech.voice_activity import SileroModel
 from bot.wav import OpenFile, open_unbuffered
 from telephony.errors import MediaClosed
 from tests.support_calls import CodedListener, CodedSpeaker, LoudIsVoice, Words
 from tests.support_scripts import script_of
+from tests.support_speech import AlwaysComplete
 
 SCRIPT = script_of(
     """

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from bot.beep import BeepDetector
 from bot.script.loader import load_script
 from bot.speech.listening import WhisperListener
-from bot.speech.pool import WorkPool
 from bot.speech.speaking import PiperSpeaker
 from bot.who_answered import Answerer, classify_greeting
-from models import ModelStore
 from tests.support_scripts import DEMO, talk
 
 pytestmark = pytest.mark.speech
@@ -44,46 +39,17 @@ MACHINES = (
 )
 
 
-def _model(model_id: str) -> Path:
-    error = ModelStore().status(model_id).error
-    if error is not None:
-        pytest.skip(f"{error} (CAMPANA_MODELS_DIR names another folder)")
-    return ModelStore().path(model_id)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkPool]:
-    pool = WorkPool(2)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture(scope="module")
-def ears(pool: WorkPool) -> WhisperListener:
-    return WhisperListener.load(_model("stt-base"), pool=pool)
-
-
-@pytest.fixture(scope="module")
-def voice(pool: WorkPool) -> PiperSpeaker:
-    folder = _model("tts-en-joe")
-    import onnxruntime
-
-    # The voice draws noise: the same in every run of the suite.
-    onnxruntime.set_seed(7)
-    return PiperSpeaker.load(folder, pool=pool)
-
-
 async def _heard(sentence: str, voice: PiperSpeaker, ears: WhisperListener) -> str:
     return (await ears.transcribe(await voice.synthesise(sentence, rate_hz=RATE), RATE)).text
 
 
 async def test_customers_of_the_demo_are_understood_through_voice_and_recognition(
-    voice: PiperSpeaker, ears: WhisperListener
+    joe_voice: PiperSpeaker, base_listener: WhisperListener
 ) -> None:
     script = load_script(DEMO)
     wrong = []
     for intent, sentence in EXPECTED:
-        heard = await _heard(sentence, voice, ears)
+        heard = await _heard(sentence, joe_voice, base_listener)
         understood = talk(script).heard(heard).understood
         if understood is None or understood.intent != intent:
             wrong.append((intent, sentence, heard, understood))
@@ -91,16 +57,16 @@ async def test_customers_of_the_demo_are_understood_through_voice_and_recognitio
 
 
 async def test_machines_and_people_are_told_apart_through_recognition(
-    voice: PiperSpeaker, ears: WhisperListener
+    joe_voice: PiperSpeaker, base_listener: WhisperListener
 ) -> None:
     for sentence in MACHINES:
-        assert classify_greeting(await _heard(sentence, voice, ears), 5000).answerer is Answerer.VOICEMAIL
+        assert classify_greeting(await _heard(sentence, joe_voice, base_listener), 5000).answerer is Answerer.VOICEMAIL
     for sentence in ("Hello?", "Hello, who is this?"):
-        assert classify_greeting(await _heard(sentence, voice, ears), 1000).answerer is Answerer.HUMAN
+        assert classify_greeting(await _heard(sentence, joe_voice, base_listener), 1000).answerer is Answerer.HUMAN
 
 
-async def test_no_sentence_of_a_real_voice_is_a_beep(voice: PiperSpeaker) -> None:
+async def test_no_sentence_of_a_real_voice_is_a_beep(joe_voice: PiperSpeaker) -> None:
     for sentence in (*MACHINES, *(sentence for _, sentence in EXPECTED), "Mmmmm. Ooooh, you too, soon at noon."):
         detector = BeepDetector(RATE)
-        pcm = await voice.synthesise(sentence, rate_hz=RATE)
+        pcm = await joe_voice.synthesise(sentence, rate_hz=RATE)
         assert [beep for at in range(0, len(pcm) - FRAME, FRAME) if (beep := detector.feed(pcm[at : at + FRAME]))] == []

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.speech.listening import WhisperListener
-from bot.speech.pool import WorkPool
 from bot.speech.speaking import PiperSpeaker
-from models import ModelStore
 from telephony.simulator import Lines, Persona, SimulatedNetwork, load_personas, render
 from telephony.simulator.g711 import PCMU
 from telephony.simulator.persona import BargeIn, Say
@@ -25,36 +23,6 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo" / "personas"
 AGREES = "+84901000001"
 
 
-def _model(model_id: str) -> Path:
-    store = ModelStore()
-    error = store.status(model_id).error
-    if error is not None:
-        pytest.skip(f"{error} (CAMPANA_MODELS_DIR names another folder)")
-    return store.path(model_id)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkPool]:
-    pool = WorkPool(2)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture(scope="module")
-def listener(pool: WorkPool) -> WhisperListener:
-    return WhisperListener.load(_model("stt-base"), pool=pool)
-
-
-@pytest.fixture(scope="module")
-def voice(pool: WorkPool) -> PiperSpeaker:
-    folder = _model("tts-en-joe")
-    import onnxruntime
-
-    # The voice draws noise: the same in every run of the suite.
-    onnxruntime.set_seed(7)
-    return PiperSpeaker.load(folder, pool=pool)
-
-
 @pytest.fixture(scope="module")
 def personas() -> tuple[Persona, ...]:
     return load_personas(DEMO)
@@ -62,13 +30,13 @@ def personas() -> tuple[Persona, ...]:
 
 @pytest.fixture
 async def lines(
-    personas: tuple[Persona, ...], voice: PiperSpeaker, tmp_path_factory: pytest.TempPathFactory
+    personas: tuple[Persona, ...], joe_voice: PiperSpeaker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Lines]:
     async def synthesise(text: str, rate_hz: int, speed: float) -> bytes:
-        return await voice.synthesise(text, rate_hz=rate_hz, speed=speed)
+        return await joe_voice.synthesise(text, rate_hz=rate_hz, speed=speed)
 
-    yield await render(personas, synthesise, tmp_path_factory.getbasetemp() / "lines", voice=voice.voice[:12])
-    await voice.aclose()
+    yield await render(personas, synthesise, tmp_path_factory.getbasetemp() / "lines", voice=joe_voice.voice[:12])
+    await joe_voice.aclose()
 
 
 def _words(text: str) -> list[str]:
@@ -76,7 +44,7 @@ def _words(text: str) -> list[str]:
 
 
 async def test_every_line_of_the_demo_is_understood_after_the_telephone(
-    personas: tuple[Persona, ...], lines: Lines, listener: WhisperListener
+    personas: tuple[Persona, ...], lines: Lines, base_listener: WhisperListener
 ) -> None:
     said = missed = 0
     told: list[str] = []
@@ -84,7 +52,7 @@ async def test_every_line_of_the_demo_is_understood_after_the_telephone(
         for act in persona.play:
             if isinstance(act, Say | BargeIn) and getattr(act, "cut_after_ms", None) is None:
                 frames = lines.frames(act.text, persona.voice.speed, PCMU)
-                heard = await listener.transcribe(PCMU.decode(b"".join(frames)), 8000)
+                heard = await base_listener.transcribe(PCMU.decode(b"".join(frames)), 8000)
                 wanted = _words(act.text)
                 lost = [word for word in wanted if word not in _words(heard.text)]
                 said, missed = said + len(wanted), missed + len(lost)
@@ -94,7 +62,7 @@ async def test_every_line_of_the_demo_is_understood_after_the_telephone(
 
 
 async def test_a_customer_answers_the_bot_and_is_understood(
-    personas: tuple[Persona, ...], lines: Lines, listener: WhisperListener
+    personas: tuple[Persona, ...], lines: Lines, base_listener: WhisperListener
 ) -> None:
     async with SimulatedNetwork(personas, lines) as network, Caller(network.port) as bot:
         await bot.dial(AGREES)
@@ -106,5 +74,5 @@ async def test_a_customer_answers_the_bot_and_is_understood(
     (spoken,) = record.spoken
     assert spoken.text == "Yes, I will pay it this week."
     assert spoken.whole
-    heard = await listener.transcribe(PCMU.decode(b"".join(bot.heard())), 8000)
+    heard = await base_listener.transcribe(PCMU.decode(b"".join(bot.heard())), 8000)
     assert "pay it this week" in heard.text.lower()

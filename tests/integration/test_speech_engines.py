@@ -7,7 +7,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from bot.speech.voices import EspeakVoice
 from models import ModelMissing, ModelStore
 from models.errors import UnknownModel
 from tests.conftest import tool
+from tests.support_speech import model_folder
 
 pytestmark = pytest.mark.speech
 
@@ -42,14 +43,6 @@ LINES = (
 )
 
 
-def _model(model_id: str) -> Path:
-    store = ModelStore()
-    error = store.status(model_id).error
-    if error is not None:
-        pytest.skip(f"{error} (CAMPANA_MODELS_DIR names another folder)")
-    return store.path(model_id)
-
-
 def _words(text: str) -> list[str]:
     return re.sub(r"[^a-z' ]", "", text.lower().replace("i'm", "i am")).split()
 
@@ -64,38 +57,18 @@ def _errors(heard: list[str], said: list[str]) -> int:
     return row[-1]
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkPool]:
-    pool = WorkPool(2)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture(scope="module")
-def base(pool: WorkPool) -> WhisperListener:
-    return WhisperListener.load(_model("stt-base"), pool=pool)
-
-
-@pytest.fixture(scope="module")
-def loaded_voice(pool: WorkPool) -> PiperSpeaker:
-    folder = _model("tts-en-joe")
-    import onnxruntime
-
-    # The voice draws noise: the same in every run of the suite.
-    onnxruntime.set_seed(7)
-    return PiperSpeaker.load(folder, pool=pool)
-
-
 @pytest.fixture
-async def joe(loaded_voice: PiperSpeaker) -> AsyncIterator[PiperSpeaker]:
-    yield loaded_voice
-    await loaded_voice.aclose()
+async def joe(joe_voice: PiperSpeaker) -> AsyncIterator[PiperSpeaker]:
+    yield joe_voice
+    await joe_voice.aclose()
 
 
-async def test_what_the_voice_says_is_understood_at_telephone_rate(joe: PiperSpeaker, base: WhisperListener) -> None:
+async def test_what_the_voice_says_is_understood_at_telephone_rate(
+    joe: PiperSpeaker, base_listener: WhisperListener
+) -> None:
     wrong = said = 0
     for line in LINES:
-        heard = await base.transcribe(await joe.synthesise(line, rate_hz=RATE), RATE)
+        heard = await base_listener.transcribe(await joe.synthesise(line, rate_hz=RATE), RATE)
         wrong += _errors(_words(heard.text), _words(line))
         said += len(_words(line))
         assert heard.no_speech_prob < 0.6
@@ -104,8 +77,8 @@ async def test_what_the_voice_says_is_understood_at_telephone_rate(joe: PiperSpe
     assert wrong / said <= 0.1
 
 
-async def test_the_small_english_model_understands_too(joe: PiperSpeaker, pool: WorkPool) -> None:
-    tiny = WhisperListener.load(_model("stt-tiny-en"), pool=pool)
+async def test_the_small_english_model_understands_too(joe: PiperSpeaker, speech_pool: WorkPool) -> None:
+    tiny = WhisperListener.load(model_folder("stt-tiny-en"), pool=speech_pool)
     heard = [(await tiny.transcribe(await joe.synthesise(line, rate_hz=RATE), RATE)).text for line in LINES]
     wrong = sum(_errors(_words(text), _words(line)) for text, line in zip(heard, LINES, strict=True))
     assert wrong / sum(len(_words(line)) for line in LINES) <= 0.15
@@ -114,31 +87,31 @@ async def test_the_small_english_model_understands_too(joe: PiperSpeaker, pool: 
 
 
 async def test_a_decoder_that_loops_on_a_short_window_is_caught(
-    joe: PiperSpeaker, base: WhisperListener, monkeypatch: pytest.MonkeyPatch
+    joe: PiperSpeaker, base_listener: WhisperListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pcm = await joe.synthesise("No.", rate_hz=RATE)
     monkeypatch.setattr(whisper, "WINDOW_S", 2.0)
     with monkeypatch.context() as unguarded:
         unguarded.setattr(whisper.Reading, "loops", False)
-        assert len(_words((await base.transcribe(pcm, RATE)).text)) > 3
+        assert len(_words((await base_listener.transcribe(pcm, RATE)).text)) > 3
     with capture_logs() as logs:
-        heard = await base.transcribe(pcm, RATE)
+        heard = await base_listener.transcribe(pcm, RATE)
     assert _words(heard.text) == ["no"]
     assert [entry["event"] for entry in logs] == ["listening.looped"]
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.001, 0.01, 0.05])
-async def test_noise_and_silence_are_no_words(base: WhisperListener, amplitude: float) -> None:
+async def test_noise_and_silence_are_no_words(base_listener: WhisperListener, amplitude: float) -> None:
     noise = np.random.default_rng(1).standard_normal(2 * RATE).astype(np.float32) * np.float32(amplitude)
-    heard = await base.transcribe(to_pcm(noise), RATE)
+    heard = await base_listener.transcribe(to_pcm(noise), RATE)
     assert heard.text == ""
     assert heard.audio_ms == 2000
 
 
-async def test_calls_are_understood_side_by_side(joe: PiperSpeaker, base: WhisperListener) -> None:
+async def test_calls_are_understood_side_by_side(joe: PiperSpeaker, base_listener: WhisperListener) -> None:
     sounds = [await joe.synthesise(line, rate_hz=RATE) for line in LINES[2:6]]
-    alone = [(await base.transcribe(pcm, RATE)).text for pcm in sounds]
-    together = await asyncio.gather(*(base.transcribe(pcm, RATE) for pcm in sounds))
+    alone = [(await base_listener.transcribe(pcm, RATE)).text for pcm in sounds]
+    together = await asyncio.gather(*(base_listener.transcribe(pcm, RATE) for pcm in sounds))
     assert [heard.text for heard in together] == alone
 
 
@@ -158,14 +131,16 @@ async def test_faster_is_shorter(joe: PiperSpeaker) -> None:
     assert len(fast) < len(slow) * 0.85
 
 
-async def test_the_cache_gives_what_was_said_first(joe: PiperSpeaker, pool: WorkPool, tmp_path: Path) -> None:
+async def test_the_cache_gives_what_was_said_first(joe: PiperSpeaker, speech_pool: WorkPool, tmp_path: Path) -> None:
     text = "Hello. This is a test of the cache."
-    first = PiperSpeaker.load(_model("tts-en-joe"), pool=pool, cache_dir=tmp_path)
+    first = PiperSpeaker.load(model_folder("tts-en-joe"), pool=speech_pool, cache_dir=tmp_path)
     fresh = await first.synthesise(text, rate_hz=RATE)
     assert first.cached(text, RATE) == fresh
     assert b"".join([part async for part in first.stream(text, rate_hz=RATE)]) == fresh
     assert joe.voice == first.voice
-    assert PiperSpeaker.load(_model("tts-en-joe"), pool=pool, cache_dir=tmp_path).cached(text, RATE) == fresh
+    assert (
+        PiperSpeaker.load(model_folder("tts-en-joe"), pool=speech_pool, cache_dir=tmp_path).cached(text, RATE) == fresh
+    )
 
 
 SAY = """
@@ -192,7 +167,7 @@ def _say(folder: Path, cache: Path) -> subprocess.Popen[str]:
 
 
 def test_two_processes_share_the_cache(tmp_path: Path) -> None:
-    folder = _model("tts-en-joe")
+    folder = model_folder("tts-en-joe")
     first, beside = _say(folder, tmp_path), _say(folder, tmp_path)
     for process in (first, beside):
         process.communicate(timeout=120)
@@ -203,13 +178,13 @@ def test_two_processes_share_the_cache(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-async def test_a_voice_of_the_catalogue_is_opened_by_its_id(pool: WorkPool) -> None:
-    folder = _model("tts-en-joe")
+async def test_a_voice_of_the_catalogue_is_opened_by_its_id(speech_pool: WorkPool) -> None:
+    folder = model_folder("tts-en-joe")
     digest = hashlib.sha256((folder / "en_US-joe-medium.onnx").read_bytes()).hexdigest()
-    speaker = open_speaker(ModelStore(), "tts-en-joe", pool=pool)
+    speaker = open_speaker(ModelStore(), "tts-en-joe", pool=speech_pool)
     assert speaker.voice == f"piper:{digest}"
     with pytest.raises(UnknownModel, match="known: tts-en-joe, tts-vi"):
-        open_speaker(ModelStore(), "stt-base", pool=pool)
+        open_speaker(ModelStore(), "stt-base", pool=speech_pool)
 
 
 def test_a_folder_without_a_voice_is_named(tmp_path: Path) -> None:
@@ -217,10 +192,10 @@ def test_a_folder_without_a_voice_is_named(tmp_path: Path) -> None:
         PiperSpeaker.load(tmp_path)
 
 
-async def test_vietnamese_falls_back_to_espeak(pool: WorkPool, tmp_path: Path) -> None:
+async def test_vietnamese_falls_back_to_espeak(speech_pool: WorkPool, tmp_path: Path) -> None:
     tool("espeak-ng", "espeak-ng")
     with capture_logs() as logs:
-        speaker = open_speaker(ModelStore(tmp_path), "tts-vi", pool=pool)
+        speaker = open_speaker(ModelStore(tmp_path), "tts-vi", pool=speech_pool)
     assert [entry["event"] for entry in logs] == ["speaking.fallback_voice"]
     assert isinstance(speaker, CachedSpeaker)
     sound = from_pcm(await speaker.synthesise("Xin chào anh.", rate_hz=RATE))
@@ -231,13 +206,13 @@ async def test_vietnamese_falls_back_to_espeak(pool: WorkPool, tmp_path: Path) -
 
 
 def test_without_espeak_the_missing_voice_is_named(
-    pool: WorkPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    speech_pool: WorkPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ModelMissing, match="campana models fetch tts-vi"):
-        open_speaker(ModelStore(tmp_path), "tts-vi", pool=pool)
+        open_speaker(ModelStore(tmp_path), "tts-vi", pool=speech_pool)
     with pytest.raises(VoiceUnavailable, match="Debian's package espeak-ng"):
-        EspeakSpeaker.load("vi", pool=pool)
+        EspeakSpeaker.load("vi", pool=speech_pool)
 
 
 def test_a_language_that_espeak_lacks_is_told() -> None:

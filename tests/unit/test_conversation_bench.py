@@ -12,8 +12,8 @@ from bot.bench import Spread, Utterance, bench_turn, telephone
 from bot.conversation import SpeechRuntime
 from bot.hearing import HearingParams
 from bot.phrasebook import UTTERANCES
-from bot.speech.turn_end import AlwaysComplete
 from tests.support_calls import CodedListener, CodedSpeaker, LoudIsVoice, Words, run
+from tests.support_speech import AlwaysComplete
 
 
 def runtime(words: Words, stt_s: float) -> SpeechRuntime:
