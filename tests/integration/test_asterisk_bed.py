@@ -1,0 +1,190 @@
+"""The test bed itself: a real Asterisk that boots, greets, dials out by a trunk, dies and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import os
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from telephony.simulator.network import SimulatedNetwork
+from telephony.simulator.persona import Answer, Echo, Persona
+from tests.support_asterisk import Asterisk, require_asterisk
+from tests.support_asterisk_config import HOST, Ports, Trunk
+from tests.support_sip import loud_ms
+
+CALLEE = "+84900000001"
+_numbers = itertools.count(1)
+REPOSITORY = Path(__file__).parents[2]
+
+
+async def action(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, **headers: str) -> str:
+    """Send an AMI action, and return the message that answers it."""
+    number = next(_numbers)
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    writer.write("".join([*lines, f"ActionID: {number}\r\n\r\n"]).encode())
+    while True:
+        message = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
+        if f"ActionID: {number}\r\n" in message:
+            return message
+
+
+async def login(pbx: Asterisk, *, tls: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = ssl.create_default_context(cafile=str(pbx.certificate)) if tls else None
+    port = pbx.ami_tls_port if tls else pbx.ami_port
+    reader, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port, ssl=context), 20)
+    assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"Asterisk Call Manager/")
+    answer = await action(reader, writer, Action="Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
+    assert "Response: Success" in answer, answer
+    return reader, writer
+
+
+async def test_a_call_by_the_trunk_reaches_the_callee_who_hears_it(tmp_path: Path) -> None:
+    async with (
+        SimulatedNetwork([Persona((CALLEE,), "echo", Answer(0), (Echo(),))]) as network,
+        Asterisk.start(tmp_path, network.port) as pbx,
+    ):
+        assert "0 active channels" in await pbx.cli("core show channels count")
+        await pbx.cli(f"channel originate Local/{CALLEE}@callback extension 1@playback")
+        (record,) = await network.all_ended(1)
+        assert (record.invite.number, record.status, record.ended_by) == (CALLEE, 200, "caller")
+        tone_ms = loud_ms(record.heard_pcm, 8000)
+        assert 900 <= tone_ms <= 1100, f"of a tone of 1000 ms the callee heard {tone_ms} ms"
+        assert record.packets_sent > 0
+        await pbx.until_cli("core show channels count", "0 active channels")
+
+
+async def test_the_manager_user_has_the_permissions_asked_for_and_no_more(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path / "few") as few, Asterisk.start(tmp_path / "more", reporting=True) as more:
+        assert few.ami_port != more.ami_port
+        for pbx, expected in ((few, "Permission denied"), (more, "Channels will follow")):
+            reader, writer = await login(pbx)
+            assert expected in await action(reader, writer, Action="CoreShowChannels")
+            assert "Permission denied" in await action(reader, writer, Action="Command", Command="core show version")
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_the_manager_speaks_tls_with_the_certificate_of_the_bed(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path, tls=True) as pbx:
+        reader, writer = await login(pbx, tls=True)
+        assert "Ping: Pong" in await action(reader, writer, Action="Ping")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_killed_asterisk_comes_back_on_the_same_ports(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path, 5999) as pbx:
+        reader, old_writer = await login(pbx)
+        first, port = pbx.pid, pbx.ami_port
+        await pbx.kill()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await asyncio.wait_for(reader.readuntil(b"never said\r\n"), 20)
+        old_writer.close()
+        with contextlib.suppress(ConnectionError):
+            await old_writer.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(HOST, port)
+        await pbx.restart()
+        assert pbx.pid != first
+        assert pbx.ami_port == port
+        _, writer = await login(pbx)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_each_trunk_has_its_own_far_end_and_qualify(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((HOST, 0))
+        dead = Trunk(silent.getsockname()[1], qualify_s=1, qualify_timeout_s=0.2)
+        async with (
+            SimulatedNetwork([]) as network,
+            Asterisk.start(tmp_path, network.port, trunks={"dead": dead}) as pbx,
+        ):
+            shown = await pbx.until_cli("pjsip show contacts", "Unavail")
+            states = {
+                line.split("/")[0].split()[-1]: line.split()
+                for line in shown.splitlines()
+                if "@" in line or "/sip:" in line
+            }
+            assert "NonQual" in states["trunk"]
+            assert "Unavail" in states["dead"]
+
+
+async def test_its_log_tells_nothing_wrong_with_the_configuration(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path, 5999, tls=True, websockets={"media": f"ws://{HOST}:9/media"}) as pbx:
+        wrong = [line for line in pbx.log_text().splitlines() if "ERROR" in line or "WARNING" in line]
+        assert wrong == []
+
+
+def test_two_beds_share_no_port() -> None:
+    one, two = Ports.reserve(), Ports.reserve()
+    try:
+        assert {one.ami, one.ami_tls, one.http, one.sip}.isdisjoint({two.ami, two.ami_tls, two.http, two.sip})
+    finally:
+        one.release()
+        two.release()
+
+
+def test_a_developer_starts_and_stops_one_by_hand(tmp_path: Path) -> None:
+    require_asterisk()
+    script, folder = REPOSITORY / "scripts" / "asterisk", tmp_path / "by-hand"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        # Its output goes to a file: the Asterisk left running keeps no pipe of ours open.
+        with (tmp_path / "out.txt").open("w+") as out:
+            done = subprocess.run([script, *arguments], stdout=out, stderr=out, timeout=60, check=False)
+            out.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, out.read())
+
+    started = run("start", str(folder), "--far-end", "5999")
+    try:
+        assert started.returncode == 0, started.stdout
+        assert "user campana" in started.stdout
+        assert "runs in" in run("start", str(folder)).stdout
+        assert "0 active channels" in run("cli", str(folder), "core", "show", "channels").stdout
+    finally:
+        stopped = run("stop", str(folder))
+    assert stopped.returncode == 0, stopped.stdout
+    assert run("stop", str(folder)).returncode == 1
+
+
+def test_an_installed_asterisk_is_not_fetched_again(tmp_path: Path) -> None:
+    program = require_asterisk()
+    before = hashlib.sha256(program.read_bytes()).digest(), program.stat().st_mtime_ns
+    environment = {**os.environ, "CAMPANA_ASTERISK_PREFIX": str(program.parent), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [REPOSITORY / "scripts" / "asterisk", "install"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Asterisk 2" in done.stdout
+    assert before == (hashlib.sha256(program.read_bytes()).digest(), program.stat().st_mtime_ns)
+
+
+def test_a_machine_without_debian_packages_is_told_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("bash", "mkdir", "dirname", "flock"):
+        (tmp_path / "bin" / name).symlink_to(Path("/usr/bin") / name)
+    environment = {"PATH": str(tmp_path / "bin"), "CAMPANA_ASTERISK_PREFIX": str(tmp_path / "asterisk")}
+    done = subprocess.run(
+        [REPOSITORY / "scripts" / "asterisk", "install"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "needs a Debian machine" in done.stderr
