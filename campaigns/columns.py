@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from campaigns.spreadsheet import ListError
+from campaigns.listfile import ListError
 
 #: Reserved column → the headers that stand for it, as `slug` writes them.
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {

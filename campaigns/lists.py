@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns import suppression
 from campaigns.columns import Columns, read_header
 from campaigns.errors import CampaignError, UnknownCampaign
+from campaigns.listfile import ListError, Record, Source, inspect
 from campaigns.resultfile import ResultFile, result_file
 from campaigns.rows import Row, RowRules, RowStatus, check_row
-from campaigns.spreadsheet import ListError, Record, Source, inspect
 from campaigns.states import CampaignState, ContactState
 from storage.clock import Clock, SystemClock
 from storage.database import Database
@@ -83,11 +83,12 @@ def preview(
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
     required_variables: Collection[str] = (),
     rows: int = 10,
 ) -> Preview:
     """Read the header and the first rows; raises `ListError` as `import_list` would. Stores nothing."""
-    source = inspect(path, encoding=encoding, delimiter=delimiter)
+    source = inspect(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
     columns, records = _opened(source)
     return Preview(source, columns, tuple(islice(records, rows)), _missing(columns, required_variables))
 
@@ -99,6 +100,7 @@ async def import_list(
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
     required_variables: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
     clock: Clock | None = None,
@@ -114,7 +116,7 @@ async def import_list(
     Raises `ListError` for a file that cannot be read, before anything is stored; `UnknownCampaign`; and
     `CampaignError` when the campaign takes no contacts any more.
     """
-    source = await asyncio.to_thread(inspect, path, encoding=encoding, delimiter=delimiter)
+    source = await asyncio.to_thread(inspect, path, encoding=encoding, delimiter=delimiter, sheet=sheet)
     columns, records = await asyncio.to_thread(_opened, source)
     clock = clock or SystemClock()
     job = await _begin(database, campaign_id, source, clock)

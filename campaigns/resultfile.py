@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
+from campaigns.listfile import ListError
 from campaigns.rows import Row
-from campaigns.spreadsheet import ListError
 from storage.cells import safe_cell
 
 HEADER: Final = ("line", "phone", "e164", "status", "detail")

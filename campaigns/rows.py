@@ -11,8 +11,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from campaigns.columns import Columns
+from campaigns.listfile import Record
 from campaigns.numbers import InvalidNumber, normalise
-from campaigns.spreadsheet import Record
 
 KEY_LENGTH: Final = 48
 _NAME_LENGTH: Final = 200

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from campaigns.errors import CampaignError
+from campaigns.listfile import ListError, Record
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 _CHUNK_BYTES: Final = 1 << 20
@@ -22,23 +22,8 @@ _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
 _OTHER_ENCODINGS: Final = "--encoding cp1258 (Vietnamese Windows) or --encoding cp1252 (Western Windows)"
 
 
-class ListError(CampaignError):
-    """A contact list cannot be imported; the message names file, line and remedy."""
-
-
 @dataclass(frozen=True)
-class Record:
-    """One row of the file."""
-
-    #: The physical line on which it begins, the first being 1.
-    line: int
-    cells: tuple[str, ...]
-    #: Why the row cannot be read, else None.
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Source:
+class TextSource:
     """A file that was read through once: it decodes, and this is how."""
 
     path: Path
@@ -54,10 +39,10 @@ class Source:
             yield from _records(file, self.delimiter)
 
 
-def inspect(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Source:
+def inspect(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> TextSource:
     """Read the file through once, in bounded memory, so that nothing is stored of one that cannot be read.
 
-    Raises `ListError` for a missing or empty file, an unknown or wrong encoding, and a workbook.
+    Raises `ListError` for a missing or empty file, and for an unknown or wrong encoding.
     """
     if delimiter is not None and delimiter not in DELIMITERS:
         raise ListError(f"{path}: the delimiter {delimiter!r} is not supported; use one of , ; | or a tab")
@@ -67,7 +52,7 @@ def inspect(path: Path, *, encoding: str | None = None, delimiter: str | None = 
         found = _separator_line(path, chosen) or delimiter or _sniff(path, chosen)
     except OSError as error:
         raise ListError(f"{path}: cannot be read: {error.strerror}; check the name and the permissions") from error
-    return Source(path, chosen, delimiter or found, sha256, lines)
+    return TextSource(path, chosen, delimiter or found, sha256, lines)
 
 
 def _encoding(path: Path, wanted: str | None) -> str:
@@ -75,8 +60,6 @@ def _encoding(path: Path, wanted: str | None) -> str:
         start = file.read(4)
     if not start:
         raise ListError(f"{path}: the file is empty; it needs a header line and a phone column")
-    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise ListError(f"{path}: this is a workbook; save it as CSV UTF-8 (comma delimited) and import that")
     if wanted is None:
         return next((name for bom, name in _BOMS if start.startswith(bom)), "utf-8")
     try:

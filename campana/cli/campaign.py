@@ -51,11 +51,12 @@ def create(
 def import_contacts(
     context: typer.Context,
     code: Code,
-    file: Annotated[Path, typer.Argument(help="CSV file with one contact a row.")],
+    file: Annotated[Path, typer.Argument(help="CSV file or workbook (XLSX, XLS, ODS) with one contact a row.")],
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the file, such as cp1258; UTF-8 unless told.")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Column separator; found out unless told.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first with content unless told.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a contact list; every row gets a result, and a bad row never stops the rest."""
@@ -64,7 +65,9 @@ def import_contacts(
     async def work() -> ImportSummary:
         async with open_app(settings) as opened:
             campaign_id = await opened.campaigns.find(code)
-            return await import_with_progress(opened, campaign_id, file, encoding=encoding, delimiter=delimiter)
+            return await import_with_progress(
+                opened, campaign_id, file, encoding=encoding, delimiter=delimiter, sheet=sheet
+            )
 
     summary = run(work())
     if as_json:
@@ -78,7 +81,13 @@ def import_contacts(
 
 
 async def import_with_progress(
-    opened: App, campaign_id: int, file: Path, *, encoding: str | None = None, delimiter: str | None = None
+    opened: App,
+    campaign_id: int,
+    file: Path,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
 ) -> ImportSummary:
     """Import with a bar on standard error; the result file goes to the data folder."""
     folder = opened.settings.lists_folder
@@ -92,6 +101,7 @@ async def import_with_progress(
             file,
             encoding=encoding,
             delimiter=delimiter,
+            sheet=sheet,
             required_variables=await required_variables(opened, campaign_id),
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
             clock=opened.clock,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from xlsxwriter import Workbook
 
 from campaigns import suppression
 from campaigns.errors import CampaignError, UnknownCampaign
 from campaigns.lists import ImportSummary, ListError, RowStatus, holders, import_list, preview
+from campaigns.spreadsheet import TextSource
 from campaigns.states import CampaignState
 from storage.database import Database, open_database
 from storage.tables import campaigns, contacts, list_imports
@@ -84,6 +86,27 @@ async def test_a_list_becomes_contacts(desk: Desk) -> None:
     (imported,) = await desk.house.rows(list_imports)
     assert (imported["file_name"], imported["rows"], imported["counts"]) == ("list.csv", 2, {"accepted": 2})
     assert imported["result_path"] == str(desk.folder / "list.C1.result.csv")
+
+
+async def test_a_workbook_becomes_contacts_as_its_text_would(desk: Desk) -> None:
+    path = desk.folder / "list.xlsx"
+    with Workbook(path) as book:
+        instant, clock = book.add_format({"num_format": "dd/mm/yyyy hh:mm"}), book.add_format({"num_format": "hh:mm"})
+        sheet = book.add_worksheet("Khách hàng")
+        sheet.write_row(0, 0, ["SĐT", "Họ tên", "external_key", "Từ giờ", "Lịch gọi", "Số tiền"])
+        sheet.write_row(1, 0, [84901234567, "Nguyễn Lan", 1001])
+        sheet.write(1, 3, time(8, 30), clock)
+        sheet.write(1, 4, datetime(2026, 3, 5, 10), instant)  # noqa: DTZ001 - a cell has no zone
+        sheet.write(1, 5, 5_000_000)
+        sheet.write_row(3, 0, [84901234567, "Trần Bo", 1002])
+    summary = await import_list(desk.house.database, desk.campaign_id, path, clock=desk.house.clock)
+    assert outcomes(summary) == [(2, "accepted", ""), (4, "duplicate", "the same number as line 2")]
+    first, _ = await desk.contacts()
+    assert (first["number"], first["external_key"], first["time_from"]) == ("+84901234567", "1001", "08:30")
+    assert first["next_at"] == datetime(2026, 3, 5, 3, tzinfo=UTC)
+    assert first["variables"]["so_tien"] == "5000000"
+    again = await import_list(desk.house.database, desk.campaign_id, path, clock=desk.house.clock)
+    assert (again.rows, again.added) == (2, 0)
 
 
 async def test_every_row_has_an_outcome_and_none_aborts_the_rest(desk: Desk) -> None:
@@ -370,6 +393,7 @@ async def test_columns_that_the_script_needs_and_the_list_lacks(
 async def test_a_preview_stores_nothing_and_shows_how_the_file_is_read(desk: Desk) -> None:
     lines = "".join(f"09{n:08d};{n}\n" for n in range(30))
     shown = preview(desk.file(f"\ufeffSĐT;Số tiền\n{lines}"), rows=3)
+    assert isinstance(shown.source, TextSource)
     assert (shown.source.encoding, shown.source.delimiter, shown.source.lines) == ("utf-8-sig", ";", 31)
     assert (shown.columns.reserved, shown.columns.variables) == ({0: "phone"}, {1: "so_tien"})
     assert [record.cells for record in shown.rows] == [(f"09{n:08d}", str(n)) for n in range(3)]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.columns import read_header
+from campaigns.listfile import ListError, Record
 from campaigns.rows import RowRules, RowStatus, check_row
-from campaigns.spreadsheet import ListError, Record, inspect
+from campaigns.spreadsheet import inspect
 from storage.cells import safe_cell
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.columns import ALIASES, read_header, slug
-from campaigns.spreadsheet import ListError
+from campaigns.listfile import ListError
 
 
 @pytest.mark.parametrize(

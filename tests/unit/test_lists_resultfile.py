@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.listfile import ListError
 from campaigns.resultfile import result_file
 from campaigns.rows import Row, RowStatus
-from campaigns.spreadsheet import ListError
 from storage.cells import safe_cell
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from campaigns.columns import read_header
+from campaigns.listfile import Record
 from campaigns.rows import Row, RowRules, RowStatus, check_row
-from campaigns.spreadsheet import Record
 
 HEADER = ("Phone", "Name", "external_key", "language", "time_zone", "priority", "time_from", "time_to", "schedule_at")
 
