@@ -32,3 +32,17 @@ class RegistrationFailed(TelephonyError):
     """The trunk refused our registration, or did not answer it."""
 
     retryable = True
+
+
+class MediaServerError(TelephonyError):
+    """The server that the telephone system connects its audio to cannot start, or has died."""
+
+
+class MediaNotConnected(TelephonyError):
+    """The telephone system did not connect the audio of a call."""
+
+    retryable = True
+
+
+class MediaProtocolError(TelephonyError):
+    """What came over an audio connection is not its protocol."""

@@ -1,0 +1,204 @@
+"""Audio connections to telephony/media: the telephone system's side of AudioSocket, written independently of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from telephony.call import Call, CallEnd, Media
+from telephony.media.audiosocket import AudioSocketServer
+from telephony.media.leg import MediaEnd, MediaLeg
+from telephony.outcomes import HangupBy
+from tests.support_sip import ECHO, HANG_UP, HANG_UP_MS, KEYS, SENT_KEYS, samples
+
+_AUDIO = {8000: 0x10, 16000: 0x12}
+_ROWS_HZ, _COLUMNS_HZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+
+
+class AudioSocketPeer:
+    """One connection as Asterisk makes it, in a thread of its own: says the UUID, echoes, keeps what it hears.
+
+    `arrivals` are the monotonic times of the audio messages, `sizes` their bytes.
+    """
+
+    def __init__(self, host_port: str, call_uuid: uuid.UUID, rate_hz: int = 8000, behaviour: str = ECHO) -> None:
+        host, port = host_port.rsplit(":", 1)
+        self.rate_hz = rate_hz
+        self.heard = bytearray()
+        self.arrivals: list[float] = []
+        self.kinds: list[int] = []
+        self.sizes: set[int] = set()
+        self.ended_by: str | None = None
+        self.over = threading.Event()
+        self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.send(0x01, call_uuid.bytes)
+        self._behaviour = behaviour
+        self._began = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="audiosocket-peer", daemon=True)
+        self._thread.start()
+
+    def send(self, kind: int, payload: bytes = b"") -> None:
+        self.socket.sendall(struct.pack("!BH", kind, len(payload)) + payload)
+
+    def say(self, pcm: bytes) -> None:
+        """One message of audio."""
+        self.send(_AUDIO[self.rate_hz], pcm)
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.ended_by = self.ended_by or "callee"
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        try:
+            while self._message():
+                self._act()
+        except OSError:
+            self.ended_by = self.ended_by or "caller"
+        finally:
+            self.socket.close()
+            self.over.set()
+
+    def _message(self) -> bool:
+        header = self._exactly(3)
+        if not header:
+            self.ended_by = self.ended_by or "caller"
+            return False
+        kind, size = struct.unpack("!BH", header)
+        payload = self._exactly(size)
+        self.kinds.append(kind)
+        if kind == 0x00:
+            self.ended_by = "caller"
+            return False
+        self.arrivals.append(time.monotonic())
+        self.sizes.add(size)
+        self.heard += payload
+        if kind in _AUDIO.values():
+            self.say(payload)
+        return True
+
+    def _exactly(self, size: int) -> bytes:
+        parts = b""
+        while len(parts) < size:
+            part = self.socket.recv(size - len(parts))
+            if not part:
+                return b""
+            parts += part
+        return parts
+
+    def _act(self) -> None:
+        elapsed_ms = (time.monotonic() - self._began) * 1000
+        if self._behaviour == HANG_UP and elapsed_ms > HANG_UP_MS:
+            self.hang_up()
+        if self._behaviour == KEYS and elapsed_ms > 200:
+            self._behaviour = ECHO
+            for key in SENT_KEYS:
+                self.send(0x03, key.encode())
+
+
+class LegCall:
+    """A leg as the call that a dialer would make of it."""
+
+    def __init__(self, leg: MediaLeg) -> None:
+        self.leg = leg
+        self.attempt_id = str(leg.call_uuid)
+        self.answered_at = datetime.now(UTC)
+
+    @property
+    def media(self) -> Media:
+        return self.leg.media
+
+    def on_dtmf(self, listener: Callable[[str], None]) -> None:
+        self.leg.on_dtmf(listener)
+
+    async def hangup(self) -> None:
+        self.leg.hangup()
+
+    async def ended(self) -> CallEnd:
+        by = {MediaEnd.US: HangupBy.BOT, MediaEnd.PEER: HangupBy.CUSTOMER, MediaEnd.ERROR: HangupBy.NETWORK}
+        return CallEnd(by[await self.leg.closed()], self.answered_at)
+
+
+@dataclass
+class AudioSocketFarEnd:
+    """A server and the connections made to it."""
+
+    server: AudioSocketServer
+    rate_hz: int = 8000
+    peers: list[AudioSocketPeer] = field(default_factory=list)
+
+    async def leg(self, behaviour: str = ECHO) -> MediaLeg:
+        """A connected leg."""
+        leg = self.server.expect(uuid.uuid4(), self.rate_hz)
+        peer = await asyncio.to_thread(AudioSocketPeer, self.server.host_port, leg.call_uuid, self.rate_hz, behaviour)
+        self.peers.append(peer)
+        await leg.connected(10)
+        return leg
+
+    async def call(self, behaviour: str = ECHO) -> Call:
+        return LegCall(await self.leg(behaviour))
+
+    async def heard(self, calls: int = 1) -> list[bytes]:
+        """What each far end heard of calls that have ended."""
+        assert len(self.peers) >= calls
+        for peer in self.peers:
+            assert await asyncio.to_thread(peer.over.wait, 20)
+        return [bytes(peer.heard) for peer in self.peers]
+
+    async def until_keys(self, count: int) -> list[str]:
+        """The keys that the far end hears as tones."""
+        async with asyncio.timeout(20):
+            while len(keys := keys_in(bytes(self.peers[0].heard), self.rate_hz)) < count:
+                await asyncio.sleep(0.05)
+        return keys
+
+
+def audiosocket_at(rate_hz: int) -> Callable[[str, Path], contextlib.AbstractAsyncContextManager[AudioSocketFarEnd]]:
+    @contextlib.asynccontextmanager
+    async def opened(_behaviour: str, _folder: Path) -> AsyncIterator[AudioSocketFarEnd]:
+        async with await AudioSocketServer.open() as server:
+            far_end = AudioSocketFarEnd(server, rate_hz)
+            try:
+                yield far_end
+            finally:
+                for peer in far_end.peers:
+                    peer.hang_up()
+
+    return opened
+
+
+def keys_in(pcm: bytes, rate_hz: int) -> list[str]:
+    """The keys pressed as tone pairs (ITU-T Q.23), found in windows of 20 ms."""
+    size = rate_hz // 50
+    heard = samples(pcm)
+    keys: list[str] = []
+    before: str | None = None
+    for start in range(0, len(heard) - size + 1, size):
+        key = _key(heard[start : start + size], rate_hz)
+        if key is not None and key != before:
+            keys.append(key)
+        before = key
+    return keys
+
+
+def _key(window: np.ndarray, rate_hz: int) -> str | None:  # type: ignore[type-arg]
+    times = np.arange(len(window)) / rate_hz
+    power = {
+        hz: abs(np.dot(window, np.exp(-2j * np.pi * hz * times))) * 2 / len(window) for hz in _ROWS_HZ + _COLUMNS_HZ
+    }
+    row, column = max(_ROWS_HZ, key=power.__getitem__), max(_COLUMNS_HZ, key=power.__getitem__)
+    if min(power[row], power[column]) < 1000:
+        return None
+    return ("123A", "456B", "789C", "*0#D")[_ROWS_HZ.index(row)][_COLUMNS_HZ.index(column)]
