@@ -19,7 +19,8 @@ from campaigns.claiming import Claimed, Claiming
 from campaigns.closing import Finished
 from campaigns.codes import SHORT_CALL_MS
 from campaigns.errors import StaleFence
-from campaigns.moves import Advance, Moved, Moves, Operation, OptOutSaid, Release, Settle
+from campaigns.moves import Moves
+from campaigns.operations import Advance, Moved, Operation, OptOutSaid, Release, Settle
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase
 from storage.batch import GroupCommit

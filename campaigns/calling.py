@@ -16,7 +16,7 @@ from bot.outcome import Conversation, ConversationResult, EndedBy, Job, OptOut
 from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
-from campaigns.moves import Moved
+from campaigns.operations import Moved
 from campaigns.pacing import Gate
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase, ContactState
@@ -167,12 +167,13 @@ class Calling:
                 raise
             finally:
                 dialling = False
-            if isinstance(outcome, NotAnswered):
-                await self._surely(self._settle(claim, Settlement(dial=outcome)))
+            if isinstance(outcome, Settlement):
+                await self._surely(self._settle(claim, outcome))
             else:
                 await self._talk(claim, outcome, conversation, notes)
 
-    async def _dial(self, claim: Claim, on_phase: Callable[[CallPhase, datetime], None]) -> Call | NotAnswered:
+    async def _dial(self, claim: Claim, on_phase: Callable[[CallPhase, datetime], None]) -> Call | Settlement:
+        """The answered call, or what became of it without an answer."""
         try:
             request = DialRequest(
                 attempt_id=claim.attempt_id,
@@ -180,10 +181,11 @@ class Calling:
                 caller_id=claim.caller_id,
                 ring_timeout_s=claim.ring_timeout_s,
             )
-            return await self._dialers[claim.trunk].dial(request, on_phase)
+            outcome = await self._dialers[claim.trunk].dial(request, on_phase)
         except Exception as exc:
             log.exception("dialer_failed", attempt_id=claim.attempt_id, trunk=claim.trunk)
-            return self._failed(f"dialer: {exc}")
+            return Settlement(dial=self._failed(f"dialer: {exc}"), dialer_failed=True)
+        return Settlement(dial=outcome) if isinstance(outcome, NotAnswered) else outcome
 
     async def _talk(self, claim: Claim, call: Call, conversation: Conversation, notes: asyncio.TaskGroup) -> None:
         notes.create_task(self._note(claim, AttemptPhase.ANSWERED, call.answered_at))

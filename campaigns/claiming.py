@@ -19,6 +19,7 @@ from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
+from campaigns.trunk_health import Breaker, TrunkHealth
 from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
 from storage.rows import insert_new, update_each, words
 from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, tariffs, trunks
@@ -108,7 +109,8 @@ class Claiming:
         running = await self._running(lines, campaign_ids)
         claims: list[Claim] = []
         for name, line in lines.items():
-            room = min(limit - len(claims), line["channels"] - self._busy[name])
+            free = min(limit - len(claims), line["channels"] - self._busy[name])
+            room = Breaker.from_row(line).room(free)
             mine = [campaign for campaign in running if campaign.row["trunk"] == name]
             claims += await self._claim_on(line, mine, room)
         finished = await close_finished(self._conn, self._blocked, self._now)
@@ -116,7 +118,8 @@ class Claiming:
         return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
 
     async def _trunks(self, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        statement = select(trunks).where(trunks.c.name.in_(sorted(names))).order_by(trunks.c.name)
+        open_ = trunks.c.health != TrunkHealth.PAUSED.value
+        statement = select(trunks).where(trunks.c.name.in_(sorted(names)), open_).order_by(trunks.c.name)
         rows = await self._conn.execute(statement.with_for_update(key_share=True))
         return {row["name"]: dict(row) for row in rows.mappings()}
 
@@ -151,7 +154,9 @@ class Claiming:
         claims = await self._create(chosen, slots.at_us)
         if claims:
             spent = take_slots(line["next_call_us"], now_us, line["cps"], len(claims), ahead_us)
-            values = {"next_call_us": spent.next_call_us}
+            values: dict[str, Any] = {"next_call_us": spent.next_call_us}
+            if line["health"] == TrunkHealth.TRYING:
+                values["trial_attempt_id"] = claims[0].attempt_id
             await self._conn.execute(update(trunks).where(trunks.c.name == line["name"]).values(values))
         return [replace(claim, spacing_us=spacing_us(line["cps"])) for claim in claims]
 

@@ -7,34 +7,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
-from bot.outcome import Recording, Turn
-from campaigns.closing import Finished, close_finished, lock_campaigns
+from campaigns.closing import Finished, close_finished
 from campaigns.codes import Assigned
 from campaigns.errors import IllegalMove, StaleFence
+from campaigns.keeping import recording_row, store_opt_outs, turn_row
+from campaigns.loading import LiveAttempt, Loaded
+from campaigns.operations import Advance, Moved, Operation, OptOutSaid, Release, Settle
 from campaigns.retries import Outcome
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
-from campaigns.states import WAITING, AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
-from campaigns.tiers import MonthBlocks
+from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
 from campaigns.windows import campaign_schedule, contact_schedule
-from storage.rows import insert_new, update_each
-from storage.tables import (
-    attempt_events,
-    attempts,
-    campaigns,
-    contacts,
-    do_not_call,
-    ledger_entries,
-    recordings,
-    turns,
-)
+from storage.rows import update_each
+from storage.tables import attempt_events, attempts, contacts, ledger_entries, recordings, turns
 
 _PHASE_COLUMN: Mapping[AttemptPhase, str] = {
     AttemptPhase.ORIGINATING: "originated_at",
@@ -42,80 +34,9 @@ _PHASE_COLUMN: Mapping[AttemptPhase, str] = {
     AttemptPhase.ANSWERED: "answered_at",
     AttemptPhase.WRAPUP: "ended_at",
 }
+#: Phases that only a call which the network took can reach.
+_GETS_THROUGH = frozenset({AttemptPhase.RINGING, AttemptPhase.ANSWERED})
 _BACK_TO: Mapping[str, ContactState] = {"retry": ContactState.RETRY_WAIT, "callback": ContactState.CALLBACK}
-
-
-@dataclass(frozen=True)
-class Advance:
-    """The call has reached a phase."""
-
-    attempt_id: str
-    fence: int
-    phase: AttemptPhase
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Release:
-    """The contact goes back to the queue undialled; the attempt does not count."""
-
-    attempt_id: str
-    fence: int
-    reason: str
-    #: The holder knows that it has not asked the network yet, although it has noted that it will.
-    unasked: bool = False
-
-
-@dataclass(frozen=True)
-class OptOutSaid:
-    """The customer does not want to be called again."""
-
-    attempt_id: str
-    fence: int
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Settle:
-    """The call is over, and this is what is known of it."""
-
-    attempt_id: str
-    fence: int
-    facts: Settlement
-
-
-Operation = Advance | Release | OptOutSaid | Settle
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What became of an attempt; `assigned` and `contact_state` once it has ended."""
-
-    attempt_id: str
-    campaign_id: int
-    phase: AttemptPhase
-    assigned: Assigned | None = None
-    contact_state: ContactState | None = None
-    reason: str | None = None
-    #: Campaigns that the transaction has ended; told once, by the first move of it.
-    finished: tuple[Finished, ...] = ()
-
-
-@dataclass
-class _Attempt:
-    """A row of attempts, as it was and as it shall be."""
-
-    row: dict[str, Any]
-    match: dict[str, Any]
-    changes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def phase(self) -> AttemptPhase:
-        return AttemptPhase(self.row["phase"])
-
-    def set(self, **values: Any) -> None:
-        self.row |= values
-        self.changes |= values
 
 
 class Moves:
@@ -126,13 +47,7 @@ class Moves:
         self._node = node
         self._now = now
         self._short_call_ms = short_call_ms
-        self._attempts: dict[str, _Attempt] = {}
-        self._contacts: dict[int, dict[str, Any]] = {}
-        self._campaigns: dict[int, Mapping[str, Any]] = {}
-        self._history: dict[int, list[Outcome]] = defaultdict(list)
-        self._month_blocks = MonthBlocks()
-        #: (account, number) → the attempt in which it was asked for, None for a listed number.
-        self._do_not_call: dict[tuple[int, str], str | None] = {}
+        self._loaded = Loaded(conn, now)
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self._opted_out: list[dict[str, Any]] = []
@@ -140,64 +55,14 @@ class Moves:
 
     async def run(self, operations: Sequence[Operation]) -> list[Moved | Exception]:
         """Carry the operations out; for each what became of its attempt, or `StaleFence`."""
-        await self._load(operations)
+        await self._loaded.load(operations)
         results = [self._fold(operation) for operation in operations]
         await self._store()
         finished = await close_finished(self._conn, self._touched, self._now)
         return _tell(results, tuple(finished))
 
-    # Locks are taken in one order everywhere (campaigns, attempts, contacts), so that nodes do not deadlock.
-    async def _load(self, operations: Sequence[Operation]) -> None:
-        ids = sorted({operation.attempt_id for operation in operations})
-        ending = [operation.attempt_id for operation in operations if not _is_signalling(operation)]
-        if ending:
-            of_these = select(attempts.c.campaign_id).where(attempts.c.id.in_(ending)).distinct()
-            await lock_campaigns(self._conn, (await self._conn.execute(of_these)).scalars().all())
-        for row in await self._all(select(attempts).where(attempts.c.id.in_(ids)).order_by(attempts.c.id), lock=True):
-            match = {"id": row["id"], "fence": row["fence"], "phase": row["phase"]}
-            self._attempts[row["id"]] = _Attempt(dict(row), match)
-        if ending:
-            await self._load_contacts([self._attempts[i].row for i in ending if i in self._attempts])
-        settling = [o.attempt_id for o in operations if isinstance(o, Settle) and o.attempt_id in self._attempts]
-        if settling:
-            begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not _is_signalling(o)}
-            rows = [self._attempts[i].row for i in settling]
-            await self._load_history(rows)
-            placed = [(row, row["originated_at"] or begun.get(row["id"], self._now)) for row in rows]
-            await self._month_blocks.load(self._conn, placed)
-
-    async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        contact_ids = sorted({row["contact_id"] for row in rows})
-        window = (contacts.c.time_from, contacts.c.time_to, contacts.c.time_zone)
-        found = select(contacts.c.id, contacts.c.state, contacts.c.attempts, *window)
-        found = found.where(contacts.c.id.in_(contact_ids))
-        for row in await self._all(found.order_by(contacts.c.id), lock=True):
-            self._contacts[row["id"]] = dict(row)
-        campaign_ids = {row["campaign_id"] for row in rows}
-        for row in await self._all(select(campaigns).where(campaigns.c.id.in_(campaign_ids))):
-            self._campaigns[row["id"]] = row
-        listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
-        for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
-            self._do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
-
-    async def _load_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        again = [row["contact_id"] for row in rows if self._contacts[row["contact_id"]]["attempts"] > 1]
-        if again:
-            past = select(attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code).where(
-                attempts.c.contact_id.in_(again),
-                attempts.c.phase == AttemptPhase.ENDED.value,
-                attempts.c.originated_at.is_not(None),
-            )
-            for row in await self._all(past.order_by(attempts.c.claimed_at)):
-                self._history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
-
-    async def _all(self, statement: Select[Any], *, lock: bool = False) -> Sequence[Mapping[str, Any]]:
-        if lock:
-            statement = statement.with_for_update(key_share=True)
-        return [dict(row) for row in (await self._conn.execute(statement)).mappings()]
-
     def _fold(self, operation: Operation) -> Moved | Exception:
-        attempt = self._attempts.get(operation.attempt_id)
+        attempt = self._loaded.attempts.get(operation.attempt_id)
         if attempt is None or attempt.row["fence"] != operation.fence or attempt.phase is AttemptPhase.ENDED:
             return StaleFence(f"attempt {operation.attempt_id} is no longer ours")
         match operation:
@@ -212,13 +77,13 @@ class Moves:
             case _:
                 assert_never(operation)
 
-    def _move(self, attempt: _Attempt, new: AttemptPhase, kind: str, at: datetime, **detail: Any) -> None:
+    def _move(self, attempt: LiveAttempt, new: AttemptPhase, kind: str, at: datetime, **detail: Any) -> None:
         old = attempt.phase
         attempt.set(phase=move_attempt(old, new).value)
         self._event(attempt, kind, at, (old, new), **detail)
 
     def _event(
-        self, attempt: _Attempt, kind: str, at: datetime, move: tuple[AttemptPhase, AttemptPhase], **detail: Any
+        self, attempt: LiveAttempt, kind: str, at: datetime, move: tuple[AttemptPhase, AttemptPhase], **detail: Any
     ) -> None:
         self._rows[attempt_events].append(
             {
@@ -232,7 +97,7 @@ class Moves:
             }
         )
 
-    def _advance(self, attempt: _Attempt, operation: Advance) -> Moved | Exception:
+    def _advance(self, attempt: LiveAttempt, operation: Advance) -> Moved | Exception:
         row = attempt.row
         if operation.phase is AttemptPhase.ORIGINATING:
             refusal = self._refusal(row)
@@ -246,23 +111,25 @@ class Moves:
         column = _PHASE_COLUMN.get(operation.phase)
         if column is not None:
             attempt.set(**{column: operation.at})
+        if operation.phase in _GETS_THROUGH:
+            self._loaded.trunks.well(row["id"], operation.at)
         return Moved(row["id"], row["campaign_id"], operation.phase)
 
     def _refusal(self, row: Mapping[str, Any]) -> str | None:
         """Why a claimed contact may after all not be dialled: the last look before the network is asked."""
-        campaign = self._campaigns[row["campaign_id"]]
-        if (row["account_id"], row["number"]) in self._do_not_call:
+        campaign = self._loaded.campaigns[row["campaign_id"]]
+        if (row["account_id"], row["number"]) in self._loaded.do_not_call:
             return "do_not_call"
         if campaign["state"] != CampaignState.RUNNING:
             return f"campaign_{campaign['state']}"
         if campaign["end_at"] is not None and campaign["end_at"] <= self._now:
             return "campaign_over"
-        own = contact_schedule(self._contacts[row["contact_id"]], campaign["time_zone"])
+        own = contact_schedule(self._loaded.contacts[row["contact_id"]], campaign["time_zone"])
         if not (campaign_schedule(campaign).is_open(self._now) and own.is_open(self._now)):
             return "outside_window"
-        return None
+        return None if self._loaded.trunks.admits(row["id"]) else "trunk_paused"
 
-    def _release(self, attempt: _Attempt, reason: str, *, unasked: bool = False) -> Moved | Exception:
+    def _release(self, attempt: LiveAttempt, reason: str, *, unasked: bool = False) -> Moved | Exception:
         row = attempt.row
         unplaced = {AttemptPhase.CREATED, AttemptPhase.ORIGINATING} if unasked else {AttemptPhase.CREATED}
         if attempt.phase not in unplaced:
@@ -271,14 +138,15 @@ class Moves:
             )
         self._move(attempt, AttemptPhase.ENDED, "released", self._now, reason=reason)
         attempt.set(ended_at=self._now, settled_at=self._now, **_NEVER_PLACED)
+        self._loaded.trunks.ended(row["id"])
         state = self._after_release(row, reason)
-        self._move_contact(row["contact_id"], state, attempts=self._contacts[row["contact_id"]]["attempts"] - 1)
+        self._move_contact(row["contact_id"], state, attempts=self._loaded.contacts[row["contact_id"]]["attempts"] - 1)
         return self._ended(attempt, None, state, reason)
 
     def _after_release(self, row: Mapping[str, Any], reason: str) -> ContactState:
         if reason == "do_not_call":
             return ContactState.DNC_BLOCKED
-        match CampaignState(self._campaigns[row["campaign_id"]]["state"]):
+        match CampaignState(self._loaded.campaigns[row["campaign_id"]]["state"]):
             case CampaignState.EXPIRED:
                 return ContactState.EXPIRED
             case CampaignState.STOPPED:
@@ -286,18 +154,18 @@ class Moves:
             case _:
                 return _BACK_TO.get(row["origin"], ContactState.PENDING)
 
-    def _opt_out(self, attempt: _Attempt, evidence: str) -> Moved:
+    def _opt_out(self, attempt: LiveAttempt, evidence: str) -> Moved:
         row = attempt.row
         key = (row["account_id"], row["number"])
-        if key not in self._do_not_call:
-            self._do_not_call[key] = row["id"]
+        if key not in self._loaded.do_not_call:
+            self._loaded.do_not_call[key] = row["id"]
             self._opted_out.append(row | {"evidence": evidence})
         self._event(attempt, "opt_out", self._now, (attempt.phase, attempt.phase), evidence=evidence)
         return Moved(row["id"], row["campaign_id"], attempt.phase)
 
-    def _settle(self, attempt: _Attempt, facts: Settlement) -> Moved:
+    def _settle(self, attempt: LiveAttempt, facts: Settlement) -> Moved:
         row = attempt.row
-        campaign = self._campaigns[row["campaign_id"]]
+        campaign = self._loaded.campaigns[row["campaign_id"]]
         if facts.result is not None and facts.result.opted_out:
             self._opt_out(attempt, "settled")
         placed_at = row["originated_at"] or self._now
@@ -306,12 +174,14 @@ class Moves:
             campaign,
             facts,
             self._now,
-            month_blocks=self._month_blocks.before(row, placed_at),
+            month_blocks=self._loaded.month_blocks.before(row, placed_at),
             short_call_ms=self._short_call_ms,
         )
-        self._month_blocks.add(row, placed_at, verdict.rated.blocks)
+        self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
         self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code)
-        attempt.set(**verdict.values)
+        spared = self._loaded.trunks.settled(row["id"], facts)
+        counted = not spared and counts(row, facts)
+        attempt.set(**verdict.values, counted=counted)
         self._keep(row, facts)
         self._rows[ledger_entries] += charge_rows(
             verdict.rated,
@@ -320,19 +190,21 @@ class Moves:
             now=self._now,
             rehearsal=row["is_test"],
         )
-        state = self._after_settle(row, verdict.assigned, facts)
+        state = self._after_settle(row, verdict.assigned, facts, counted=counted, spared=spared)
         return self._ended(attempt, verdict.assigned, state)
 
-    def _after_settle(self, row: Mapping[str, Any], assigned: Assigned, facts: Settlement) -> ContactState:
-        made = self._contacts[row["contact_id"]]["attempts"] - (not counts(row, facts))
-        history = [*self._history[row["contact_id"]], Outcome(assigned.call_status.value, assigned.code)]
-        listed = (row["account_id"], row["number"]) in self._do_not_call
-        opted_out = listed and self._do_not_call[row["account_id"], row["number"]] == row["id"]
+    def _after_settle(
+        self, row: Mapping[str, Any], assigned: Assigned, facts: Settlement, *, counted: bool, spared: bool
+    ) -> ContactState:
+        made = self._loaded.contacts[row["contact_id"]]["attempts"] - (not counted)
+        history = [*self._loaded.history[row["contact_id"]], Outcome(assigned.call_status.value, assigned.code)]
+        listed = (row["account_id"], row["number"]) in self._loaded.do_not_call
+        opted_out = listed and self._loaded.do_not_call[row["account_id"], row["number"]] == row["id"]
         after = next_contact(
             assigned,
             facts,
-            campaign=self._campaigns[row["campaign_id"]],
-            tried=Tried(history, made, _BACK_TO.get(row["origin"], ContactState.PENDING)),
+            campaign=self._loaded.campaigns[row["campaign_id"]],
+            tried=Tried(history, made, _BACK_TO.get(row["origin"], ContactState.PENDING), spared=spared),
             opted_out=opted_out,
             now=self._now,
         )
@@ -344,48 +216,33 @@ class Moves:
     def _keep(self, row: Mapping[str, Any], facts: Settlement) -> None:
         if facts.result is None:
             return
-        self._rows[turns] += [_turn_row(row["id"], n, turn) for n, turn in enumerate(facts.result.turns, start=1)]
+        self._rows[turns] += [turn_row(row["id"], n, turn) for n, turn in enumerate(facts.result.turns, start=1)]
         if facts.result.recording is not None:
-            self._rows[recordings].append(_recording_row(row["id"], facts.result.recording, self._now))
+            self._rows[recordings].append(recording_row(row["id"], facts.result.recording, self._now))
 
     def _ended(
-        self, attempt: _Attempt, assigned: Assigned | None, state: ContactState, reason: str | None = None
+        self, attempt: LiveAttempt, assigned: Assigned | None, state: ContactState, reason: str | None = None
     ) -> Moved:
         row = attempt.row
         self._touched.add(row["campaign_id"])
         return Moved(row["id"], row["campaign_id"], AttemptPhase.ENDED, assigned, state, reason)
 
     def _move_contact(self, contact_id: int, state: ContactState, **values: Any) -> None:
-        move_contact(ContactState(self._contacts[contact_id]["state"]), state)
+        move_contact(ContactState(self._loaded.contacts[contact_id]["state"]), state)
         self._contact_changes[contact_id] = {"state": state.value, **values}
 
     async def _store(self) -> None:
-        changed = [attempt for attempt in self._attempts.values() if attempt.changes]
+        changed = [attempt for attempt in self._loaded.attempts.values() if attempt.changes]
         count = await update_each(self._conn, attempts, ((a.match, a.changes) for a in changed))
         if count != len(changed):
             raise StaleFence("an attempt moved although its row was locked")
         await update_each(self._conn, contacts, (({"id": i}, values) for i, values in self._contact_changes.items()))
         if self._opted_out:
-            await self._store_opt_outs()
+            self._touched |= await store_opt_outs(self._conn, self._opted_out, self._now)
         for table, rows in self._rows.items():
             if rows:
                 await self._conn.execute(insert(table), rows)
-
-    async def _store_opt_outs(self) -> None:
-        rows = [
-            {
-                "account_id": row["account_id"],
-                "number": row["number"],
-                "source": "opt_out",
-                "attempt_id": row["id"],
-                "evidence": row["evidence"],
-                "created_at": self._now,
-            }
-            for row in self._opted_out
-        ]
-        await insert_new(self._conn, do_not_call, rows, "id")
-        for row in rows:
-            self._touched |= await _block_waiting(self._conn, row["account_id"], row["number"])
+        await self._loaded.trunks.store(self._conn)
 
 
 def _tell(results: list[Moved | Exception], finished: tuple[Finished, ...]) -> list[Moved | Exception]:
@@ -403,31 +260,3 @@ _NEVER_PLACED = {
     "code_family": "XC",
     "generic_result": "Cancelled",
 }
-
-
-def _is_signalling(operation: Operation) -> bool:
-    """Whether only the attempt's own row is needed."""
-    if isinstance(operation, Advance):
-        return operation.phase is not AttemptPhase.ORIGINATING
-    return False
-
-
-async def _block_waiting(conn: AsyncConnection, account_id: int, number: str) -> set[int]:
-    """Take the number's waiting contacts out of every campaign of the account; the campaigns concerned."""
-    of_account = select(campaigns.c.id).where(campaigns.c.account_id == account_id)
-    statement = (
-        update(contacts)
-        .where(contacts.c.number == number, contacts.c.campaign_id.in_(of_account))
-        .where(contacts.c.state.in_([state.value for state in WAITING]))
-        .values(state=ContactState.DNC_BLOCKED.value, detail="do_not_call")
-        .returning(contacts.c.campaign_id)
-    )
-    return set((await conn.execute(statement)).scalars())
-
-
-def _turn_row(attempt_id: str, turn_no: int, turn: Turn) -> dict[str, Any]:
-    return asdict(turn) | {"attempt_id": attempt_id, "turn_no": turn_no, "speaker": turn.speaker.value}
-
-
-def _recording_row(attempt_id: str, recording: Recording, now: datetime) -> dict[str, Any]:
-    return asdict(recording) | {"attempt_id": attempt_id, "path": recording.path.as_posix(), "created_at": now}

@@ -34,6 +34,8 @@ class Settlement:
     result: ConversationResult | None = None
     #: Our node hung up before anybody answered, because it was told to end: neither contact nor owner wanted that.
     by_node: bool = False
+    #: The dialer itself broke down over this call.
+    dialer_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Tried:
     made: int
     #: Where the contact goes when this attempt is not held against it.
     came_from: ContactState
+    #: The call failed by the trunk's fault in a way that no rule of the campaign can answer for.
+    spared: bool = False
 
 
 def counts(attempt: Mapping[str, Any], facts: Settlement) -> bool:
@@ -180,7 +184,9 @@ def next_contact(
     """Where the contact goes after an attempt of the campaign, which may have ended meanwhile."""
     if opted_out:
         return NextContact(ContactState.OPTED_OUT)
-    wanted = _wanted(assigned, facts, campaign, tried, now)
+    # The trunk of a spared contact is paused now, which holds it back until calls get through again.
+    spared = NextContact(tried.came_from, now) if tried.spared else None
+    wanted = spared or _wanted(assigned, facts, campaign, tried, now)
     if wanted.next_at is None or campaign["state"] in OPEN:
         return wanted
     expired = campaign["state"] == CampaignState.EXPIRED

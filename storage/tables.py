@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 from storage.types import E164, Money, UtcTime
@@ -79,6 +80,21 @@ trunks = Table(
     # GCRA: the instant at which the next call conforms, kept in microseconds
     # because calls per second divide a second finer than milliseconds.
     Column("next_call_us", BigInteger, nullable=False, default=0),
+    # healthy | suspect | paused | trying
+    Column("health", String(16), nullable=False, default="healthy", server_default="healthy"),
+    # Calls in a row that failed by the trunk's fault, and how many of them pause it.
+    Column("failures", Integer, nullable=False, default=0, server_default="0"),
+    Column("failures_allowed", Integer, nullable=False, default=5, server_default="5"),
+    Column("paused_at", UtcTime),
+    Column("pause_reason", String(200)),
+    # Probes and trial calls in vain since the pause: the back-off's step.
+    Column("trials", Integer, nullable=False, default=0, server_default="0"),
+    # When a paused trunk is probed next; null: only a person resumes it.
+    Column("probe_at", UtcTime),
+    # The one call that a trunk on trial may place.
+    Column("trial_attempt_id", String(32)),
+    # [{"attempt_id", "at", "dial_status", "sip_code", "q850", "text"}], the last ones, oldest first.
+    Column("failing_calls", JSON, nullable=False, default=[], server_default="[]"),
 )
 
 campaigns = Table(
@@ -222,6 +238,8 @@ attempts = Table(
     Column("q850", Integer),
     Column("network_text", String(200)),
     Column("lost", Boolean, nullable=False, default=False),
+    # Whether it counts towards the contact's maximum; what failed by our fault or the trunk's does not.
+    Column("counted", Boolean, nullable=False, default=True, server_default=true()),
     # True when the bot spoke: the attempt is a conversation.
     Column("spoke", Boolean, nullable=False, default=False),
     Column("messages", Integer, nullable=False, default=0),

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from campaigns.attempts import Ledger
 from campaigns.bench import bench_dial
 from campaigns.claiming import Claim, Claimed
-from campaigns.moves import Moved
+from campaigns.operations import Moved
 from campaigns.runner import Runner, RunnerSettings
 from campaigns.settling import Settlement
 from campaigns.states import CampaignState

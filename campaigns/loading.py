@@ -1,0 +1,106 @@
+"""The rows that a transaction on live attempts needs, read and locked before anything is decided."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.closing import lock_campaigns
+from campaigns.operations import Advance, Operation, Settle, is_signalling
+from campaigns.retries import Outcome
+from campaigns.states import AttemptPhase
+from campaigns.tiers import MonthBlocks
+from campaigns.trunk_signs import TrunkSigns
+from storage.tables import attempts, campaigns, contacts, do_not_call
+
+
+@dataclass
+class LiveAttempt:
+    """A row of attempts, as it was and as it shall be."""
+
+    row: dict[str, Any]
+    match: dict[str, Any]
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def phase(self) -> AttemptPhase:
+        return AttemptPhase(self.row["phase"])
+
+    def set(self, **values: Any) -> None:
+        self.row |= values
+        self.changes |= values
+
+
+class Loaded:
+    """Attempts, their contacts, campaigns, trunks, and what else a settlement reads."""
+
+    def __init__(self, conn: AsyncConnection, now: datetime) -> None:
+        self._conn = conn
+        self._now = now
+        self.attempts: dict[str, LiveAttempt] = {}
+        self.contacts: dict[int, dict[str, Any]] = {}
+        self.campaigns: dict[int, Mapping[str, Any]] = {}
+        #: By contact: what its earlier calls came to, as far as they count.
+        self.history: dict[int, list[Outcome]] = defaultdict(list)
+        self.month_blocks = MonthBlocks()
+        self.trunks = TrunkSigns(now)
+        #: (account, number) → the attempt in which it was asked for, None for a listed number.
+        self.do_not_call: dict[tuple[int, str], str | None] = {}
+
+    # Locks are taken in one order everywhere (trunks, campaigns, attempts, contacts), so that nodes do not deadlock.
+    async def load(self, operations: Sequence[Operation]) -> None:
+        await self.trunks.load(self._conn, operations)
+        ids = sorted({operation.attempt_id for operation in operations})
+        ending = [operation.attempt_id for operation in operations if not is_signalling(operation)]
+        if ending:
+            of_these = select(attempts.c.campaign_id).where(attempts.c.id.in_(ending)).distinct()
+            await lock_campaigns(self._conn, (await self._conn.execute(of_these)).scalars().all())
+        for row in await self._all(select(attempts).where(attempts.c.id.in_(ids)).order_by(attempts.c.id), lock=True):
+            match = {"id": row["id"], "fence": row["fence"], "phase": row["phase"]}
+            self.attempts[row["id"]] = LiveAttempt(dict(row), match)
+        if ending:
+            await self._load_contacts([self.attempts[i].row for i in ending if i in self.attempts])
+        settling = [o.attempt_id for o in operations if isinstance(o, Settle) and o.attempt_id in self.attempts]
+        if settling:
+            begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not is_signalling(o)}
+            rows = [self.attempts[i].row for i in settling]
+            await self._load_history(rows)
+            placed = [(row, row["originated_at"] or begun.get(row["id"], self._now)) for row in rows]
+            await self.month_blocks.load(self._conn, placed)
+
+    async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        contact_ids = sorted({row["contact_id"] for row in rows})
+        window = (contacts.c.time_from, contacts.c.time_to, contacts.c.time_zone)
+        found = select(contacts.c.id, contacts.c.state, contacts.c.attempts, *window)
+        found = found.where(contacts.c.id.in_(contact_ids))
+        for row in await self._all(found.order_by(contacts.c.id), lock=True):
+            self.contacts[row["id"]] = dict(row)
+        campaign_ids = {row["campaign_id"] for row in rows}
+        for row in await self._all(select(campaigns).where(campaigns.c.id.in_(campaign_ids))):
+            self.campaigns[row["id"]] = row
+        listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
+        for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
+            self.do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
+
+    async def _load_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        again = [row["contact_id"] for row in rows if self.contacts[row["contact_id"]]["attempts"] > 1]
+        if again:
+            past = select(attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code).where(
+                attempts.c.contact_id.in_(again),
+                attempts.c.phase == AttemptPhase.ENDED.value,
+                attempts.c.counted.is_(True),
+                attempts.c.originated_at.is_not(None),
+            )
+            for row in await self._all(past.order_by(attempts.c.claimed_at)):
+                self.history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
+
+    async def _all(self, statement: Select[Any], *, lock: bool = False) -> Sequence[Mapping[str, Any]]:
+        if lock:
+            statement = statement.with_for_update(key_share=True)
+        return [dict(row) for row in (await self._conn.execute(statement)).mappings()]

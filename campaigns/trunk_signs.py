@@ -1,0 +1,130 @@
+"""What the calls of one transaction say of their trunks, noted with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.operations import Operation, Settle
+from campaigns.pacing import to_us
+from campaigns.settling import Settlement
+from campaigns.states import OPEN
+from campaigns.trunk_health import Breaker, FailingCall, Sign, TrunkHealth, read_sign
+from storage.outbox import enqueue
+from storage.tables import attempts, campaigns, trunks
+
+log = structlog.get_logger(__name__)
+
+PAUSED_TOPIC = "trunk_mail"
+
+
+class TrunkSigns:
+    """The breakers of the trunks that these attempts are on."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._trunk_of: dict[str, str] = {}
+        self._stored: dict[str, Breaker] = {}
+        self._breakers: dict[str, Breaker] = {}
+
+    async def load(self, conn: AsyncConnection, operations: Iterable[Operation]) -> None:
+        """Read the trunks; lock those of which something may change, before any other row is locked."""
+        operations = list(operations)
+        ids = {operation.attempt_id for operation in operations}
+        of_attempts = select(attempts.c.id, trunks).join(trunks, trunks.c.name == attempts.c.trunk)
+        for row in (await conn.execute(of_attempts.where(attempts.c.id.in_(ids)))).mappings():
+            self._trunk_of[row["id"]] = row["name"]
+            self._stored[row["name"]] = Breaker.from_row(dict(row))
+        # While all is well a good sign changes nothing: claims need not wait for settlements then.
+        wanted = {name for name, breaker in self._stored.items() if breaker.health is not TrunkHealth.HEALTHY}
+        wanted |= {self._trunk_of[i] for i in _failing(operations) if i in self._trunk_of}
+        if wanted:
+            locked = select(trunks).where(trunks.c.name.in_(sorted(wanted))).order_by(trunks.c.name)
+            for row in (await conn.execute(locked.with_for_update(key_share=True))).mappings():
+                self._stored[row["name"]] = Breaker.from_row(dict(row))
+        self._breakers = dict(self._stored)
+
+    def admits(self, attempt_id: str) -> bool:
+        """Whether the attempt's trunk may be called over."""
+        breaker = self._of(attempt_id)
+        return breaker is None or breaker.admits(attempt_id)
+
+    def well(self, attempt_id: str, at: datetime) -> None:
+        """The attempt got through at this instant."""
+        breaker = self._of(attempt_id)
+        if breaker is not None:
+            self._breakers[self._trunk_of[attempt_id]] = breaker.well(attempt_id, at)
+
+    def ended(self, attempt_id: str) -> None:
+        """The attempt is over without having been placed."""
+        breaker = self._of(attempt_id)
+        if breaker is not None:
+            self._breakers[self._trunk_of[attempt_id]] = breaker.ended(attempt_id)
+
+    def settled(self, attempt_id: str, facts: Settlement) -> bool:
+        """Note an ended call; whether the trunk alone is to blame, so that the contact is spared the attempt.
+
+        That is so for a refusal of our credentials or credit, which only a repair can change, and for the trial call
+        of a paused trunk, which we placed for the trunk's sake.
+        """
+        breaker, sign = self._of(attempt_id), read_sign(facts)
+        was_trial = breaker is not None and breaker.trial_attempt_id == attempt_id
+        if breaker is not None:
+            self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, attempt_id, facts)
+        return sign is Sign.REFUSED or (sign is Sign.FAULT and was_trial)
+
+    def _after(self, breaker: Breaker, sign: Sign, attempt_id: str, facts: Settlement) -> Breaker:
+        if sign is Sign.NOTHING:
+            return breaker.ended(attempt_id)
+        if sign is Sign.WELL:
+            end = facts.dial or facts.end
+            return breaker.well(attempt_id, facts.answered_at or (end.ended_at if end else self._now))
+        assert facts.dial is not None
+        return breaker.failed(sign, FailingCall.of(attempt_id, facts.dial), self._now)
+
+    async def store(self, conn: AsyncConnection) -> None:
+        """Write what has changed; a trunk that has just been paused is told of by mail."""
+        for name, breaker in self._breakers.items():
+            if breaker != self._stored[name]:
+                await store_breaker(conn, name, self._stored[name], breaker, self._now)
+
+    def _of(self, attempt_id: str) -> Breaker | None:
+        name = self._trunk_of.get(attempt_id)
+        return None if name is None else self._breakers[name]
+
+
+def _failing(operations: Sequence[Operation]) -> set[str]:
+    settled = [operation for operation in operations if isinstance(operation, Settle)]
+    return {one.attempt_id for one in settled if read_sign(one.facts) in {Sign.FAULT, Sign.REFUSED}}
+
+
+async def store_breaker(conn: AsyncConnection, name: str, old: Breaker, new: Breaker, now: datetime) -> None:
+    """Write a trunk's health; the caller holds the lock of its row."""
+    await conn.execute(update(trunks).where(trunks.c.name == name).values(**new.as_row()))
+    if old.health is new.health:
+        return
+    level = log.warning if new.health in {TrunkHealth.PAUSED, TrunkHealth.TRYING} else log.info
+    level("trunk_moved", trunk=name, old=old.health.value, new=new.health.value, reason=new.pause_reason)
+    if new.health is TrunkHealth.PAUSED and old.paused_at is None and new.probe_at is not None:
+        await _order_mail(conn, name, new, now)
+
+
+async def _order_mail(conn: AsyncConnection, name: str, breaker: Breaker, now: datetime) -> None:
+    """One mail for each account that calls over the trunk; a pause is told once, however long it lasts."""
+    assert breaker.paused_at is not None
+    of_trunk = select(campaigns.c.account_id).distinct().where(campaigns.c.trunk == name)
+    running = of_trunk.where(campaigns.c.state.in_([state.value for state in OPEN])).order_by(campaigns.c.account_id)
+    for account_id in (await conn.execute(running)).scalars().all():
+        payload = {
+            "trunk": name,
+            "account_id": account_id,
+            "paused_at": breaker.paused_at.isoformat(),
+            "reason": breaker.pause_reason,
+            "failing_calls": [call.as_json() for call in breaker.failing_calls],
+        }
+        key = f"trunk_paused:{name}:{to_us(breaker.paused_at) // 1000}:{account_id}"
+        await enqueue(conn, key=key, topic=PAUSED_TOPIC, payload=payload, now=now)
