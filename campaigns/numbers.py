@@ -160,12 +160,14 @@ def _parsed(text: str, region: str, done: list[str]) -> Number | InvalidNumber:
     possible = phonenumbers.is_possible_number_with_reason(parsed)
     if possible != ValidationResult.IS_POSSIBLE:
         return InvalidNumber(_IMPOSSIBLE.get(possible, "not a telephone number"))
-    if not phonenumbers.is_valid_number(parsed):
+    # A number is valid when it is of some type: asked once, for this is most of the time that a row takes.
+    kind = phonenumbers.number_type(parsed)
+    if kind == PhoneNumberType.UNKNOWN:
         return InvalidNumber("no such number range in its country")
-    if _lost_zero(text, parsed):
+    if text[0] not in "+0" and _lost_zero(text, parsed):
         done.append("lost leading zero")
-    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return Number(e164, _KINDS.get(phonenumbers.number_type(parsed), "other"), tuple(done))
+    e164 = f"+{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+    return Number(e164, _KINDS.get(kind, "other"), tuple(done))
 
 
 def _lost_zero(text: str, parsed: phonenumbers.PhoneNumber) -> bool:

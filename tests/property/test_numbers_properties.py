@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import phonenumbers
 from hypothesis import example, given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 
 from campaigns.numbers import InvalidNumber, Number, mask, normalise
 
@@ -56,3 +58,23 @@ def test_masks_hide_digits_and_keep_both_ends(number: str) -> None:
     assert len(head) + len(tail) <= max(0, len(number) - 3)
     assert number.startswith(head)
     assert number.endswith(tail)
+
+
+@given(region=st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), changes=st.data())
+def test_the_library_judges_every_country_alike(region: str, changes: st.DataObject) -> None:
+    """Numbers near the examples of every country: valid and written as the library's own functions say."""
+    kind = changes.draw(st.sampled_from([PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP]))
+    sample = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
+    if sample is None:
+        return
+    digits = list(phonenumbers.national_significant_number(sample))
+    at = changes.draw(st.integers(0, len(digits) - 1))
+    digits[at] = changes.draw(st.sampled_from("0123456789"))
+    raw = f"+{sample.country_code}{''.join(digits)}"
+    found, parsed = normalise(raw, region), phonenumbers.parse(raw, region)
+    if sample.country_code == 84 and isinstance(found, Number) and found.repaired:
+        return  # A retired prefix is rewritten first.
+    valid = phonenumbers.is_possible_number(parsed) and phonenumbers.is_valid_number(parsed)
+    assert isinstance(found, Number) == valid
+    if isinstance(found, Number):
+        assert found.e164 == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
