@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from telephony.call import Call, CallEnd, Media
 from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaEnd, MediaLeg
 from telephony.outcomes import HangupBy
-from tests.support_sip import ECHO, HANG_UP, HANG_UP_MS, KEYS, SENT_KEYS, samples
+from telephony.simulator.network import SimulatedNetwork
+from tests.support_asterisk import Asterisk
+from tests.support_sip import ECHO, HANG_UP, HANG_UP_MS, KEYS, PERSONAS, SENT_KEYS, samples
 
 _AUDIO = {8000: 0x10, 16000: 0x12}
 _ROWS_HZ, _COLUMNS_HZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
@@ -115,6 +118,7 @@ class LegCall:
         self.leg = leg
         self.attempt_id = str(leg.call_uuid)
         self.answered_at = datetime.now(UTC)
+        self._end: CallEnd | None = None
 
     @property
     def media(self) -> Media:
@@ -128,7 +132,9 @@ class LegCall:
 
     async def ended(self) -> CallEnd:
         by = {MediaEnd.US: HangupBy.BOT, MediaEnd.PEER: HangupBy.CUSTOMER, MediaEnd.ERROR: HangupBy.NETWORK}
-        return CallEnd(by[await self.leg.closed()], self.answered_at)
+        end = await self.leg.closed()
+        self._end = self._end or CallEnd(by[end], datetime.now(UTC))
+        return self._end
 
 
 @dataclass
@@ -138,6 +144,10 @@ class AudioSocketFarEnd:
     server: AudioSocketServer
     rate_hz: int = 8000
     peers: list[AudioSocketPeer] = field(default_factory=list)
+
+    @property
+    def heard_rate_hz(self) -> int:
+        return self.rate_hz
 
     async def leg(self, behaviour: str = ECHO) -> MediaLeg:
         """A connected leg."""
@@ -160,12 +170,14 @@ class AudioSocketFarEnd:
     async def until_keys(self, count: int) -> list[str]:
         """The keys that the far end hears as tones."""
         async with asyncio.timeout(20):
-            while len(keys := keys_in(bytes(self.peers[0].heard), self.rate_hz)) < count:
+            while len(keys := keys_in(bytes(self.peers[0].heard), self.rate_hz)) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return keys
 
 
 def audiosocket_at(rate_hz: int) -> Callable[[str, Path], contextlib.AbstractAsyncContextManager[AudioSocketFarEnd]]:
+    """A server, and connections to it at this rate."""
+
     @contextlib.asynccontextmanager
     async def opened(_behaviour: str, _folder: Path) -> AsyncIterator[AudioSocketFarEnd]:
         async with await AudioSocketServer.open() as server:
@@ -177,6 +189,80 @@ def audiosocket_at(rate_hz: int) -> Callable[[str, Path], contextlib.AbstractAsy
                     peer.hang_up()
 
     return opened
+
+
+@dataclass
+class AsteriskFarEnd:
+    """Asterisk, which calls the simulated network and connects each answered call to our server."""
+
+    server: AudioSocketServer
+    network: SimulatedNetwork
+    manager: Manager
+    rate_hz: int = 8000
+    heard_rate_hz: int = 8000
+
+    async def call(self, number: str = ECHO) -> Call:
+        leg = self.server.expect(uuid.uuid4(), self.rate_hz)
+        await self.manager.originate(
+            Channel=f"PJSIP/{number}@trunk",
+            Application="AudioSocket",
+            Data=f"{leg.call_uuid},{self.server.host_port}",
+        )
+        await leg.connected(20)
+        return LegCall(leg)
+
+    async def heard(self, calls: int = 1) -> list[bytes]:
+        return [record.heard_pcm for record in await self.network.all_ended(calls)]
+
+    async def until_keys(self, count: int) -> list[str]:
+        """The keys that the callee hears as tones."""
+        async with asyncio.timeout(20):
+            while len(keys := keys_in(self.network.calls[0].heard_pcm, 8000)) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return keys
+
+
+class Manager:
+    """Just enough of Asterisk's manager interface to place calls."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._one_at_a_time = asyncio.Lock()
+
+    @classmethod
+    async def login(cls, pbx: Asterisk) -> Self:
+        manager = cls(*await asyncio.open_connection("127.0.0.1", pbx.ami_port))
+        await manager.send(Action="Login", Username=pbx.ami_user, Secret=pbx.ami_secret, Events="off")
+        return manager
+
+    async def originate(self, **headers: str) -> None:
+        await self.send(Action="Originate", Async="true", **headers)
+
+    async def send(self, **headers: str) -> None:
+        self._writer.write("".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n")
+        async with self._one_at_a_time, asyncio.timeout(20):
+            answer = await self._reader.readuntil(b"\r\n\r\n")
+        assert b"Response: Success" in answer, answer
+
+    async def aclose(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def audiosocket_by_asterisk(_behaviour: str, folder: Path) -> AsyncIterator[AsteriskFarEnd]:
+    """AudioSocket to a real Asterisk, and the simulated network behind it."""
+    async with (
+        SimulatedNetwork(PERSONAS) as network,
+        Asterisk.start(folder / "asterisk", network.port) as pbx,
+        await AudioSocketServer.open() as server,
+    ):
+        manager = await Manager.login(pbx)
+        try:
+            yield AsteriskFarEnd(server, network, manager)
+        finally:
+            await manager.aclose()
 
 
 def keys_in(pcm: bytes, rate_hz: int) -> list[str]:

@@ -27,7 +27,7 @@ ECHO, HANG_UP, KEYS, RING = "+84900000001", "+84900000002", "+84900000003", "+84
 SENT_KEYS = "1590*#"
 HANG_UP_MS = 300
 
-_PERSONAS = (
+PERSONAS = (
     Persona((ECHO,), "echo", Answer(0), (Echo(),)),
     Persona((HANG_UP,), "hangs up", Answer(0), (Wait(HANG_UP_MS), HangUp())),
     Persona((KEYS,), "presses keys", Answer(0), (Wait(200), Keys(SENT_KEYS))),
@@ -43,6 +43,9 @@ class FarEnd:
     #: None where the far end is a foreign program that cannot be asked.
     network: SimulatedNetwork | None
     phases: list[CallPhase] = field(default_factory=list)
+    #: Rates of the call's audio here and of what the far end keeps.
+    rate_hz: int = 8000
+    heard_rate_hz: int = 8000
     _dialled: int = 0
 
     def request(self, number: str, **changes: Any) -> DialRequest:
@@ -55,6 +58,17 @@ class FarEnd:
         assert not isinstance(result, NotAnswered), result
         return result
 
+    async def heard(self, calls: int = 1) -> list[bytes]:
+        """What each far end heard, at `heard_rate_hz`, once at least so many calls have ended."""
+        assert self.network is not None, "a foreign program cannot be asked"
+        return [record.heard_pcm for record in await self.network.all_ended(calls)]
+
+    async def until_keys(self, count: int) -> list[str]:
+        """The keys that reached the first far end, once they are so many."""
+        assert self.network is not None, "a foreign program cannot be asked"
+        await self.network.until(lambda net: len(net.calls[0].keys) >= count)
+        return list(self.network.calls[0].keys)
+
     def _phase(self, phase: CallPhase, _at: datetime) -> None:
         self.phases.append(phase)
 
@@ -65,7 +79,7 @@ Open = Callable[[str, Path], contextlib.AbstractAsyncContextManager[FarEnd]]
 @contextlib.asynccontextmanager
 async def simulated(_behaviour: str, _folder: Path) -> AsyncIterator[FarEnd]:
     """The SIP dialer and the simulated network."""
-    async with SimulatedNetwork(_PERSONAS) as network:
+    async with SimulatedNetwork(PERSONAS) as network:
         trunk = TrunkConfig("simulator", HOST, network.port)
         async with SipDialer(trunk, SipSettings(bind=HOST)) as dialer:
             yield FarEnd(dialer, network)
