@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from bot.frames import HeardFrame, MonologueFrame
+from bot.frames import BeepFrame, HeardFrame, MonologueFrame
 from bot.script.hearing import model_of
 from bot.script.interpreter import Interpreter
-from bot.script.language import BuiltIn, Script
-from bot.script.replies import Reply
+from bot.script.language import DEFAULT_MACHINES, BuiltIn, MachinePolicy, MachineRule, Script
+from bot.script.replies import Line, Reply
 from bot.timings import CallTime, CustomerTurn, TurnLog
 from bot.understanding.optout import is_opt_out
-from bot.who_answered import Answerer, classify_greeting
+from bot.who_answered import MACHINES, Supervisor, Verdict
 
 #: An answering machine's first sentence can look like an answer to the greeting.
 _ANSWERS_OF_A_PERSON: Final = 2
@@ -36,9 +36,12 @@ class Findings:
 class Answers:
     """The script's side of one conversation; notes every customer turn in `log`."""
 
-    def __init__(self, script: Script, interpreter: Interpreter, time: CallTime) -> None:
+    def __init__(
+        self, script: Script, interpreter: Interpreter, time: CallTime, *, given: Verdict | None = None
+    ) -> None:
         self.findings = Findings()
         self.log = TurnLog(time)
+        self.supervisor = Supervisor(given)
         #: The step that the customer answers now.
         self.step: str | None = None
         self._script = script
@@ -48,15 +51,43 @@ class Answers:
 
     @property
     def suspicious(self) -> bool:
-        """Whether an answering machine may still be on the line."""
+        """Whether a machine may still be on the line."""
         return self._answers < _ANSWERS_OF_A_PERSON and not self.findings.opted_out
 
+    @property
+    def rule(self) -> MachineRule | None:
+        """What the script does with the machine that took the call; None for whoever is talked with."""
+        answerer = self.supervisor.answerer
+        if answerer not in MACHINES:
+            return None
+        rule = self._script.machines.get(answerer, DEFAULT_MACHINES[answerer])
+        return None if rule.policy is MachinePolicy.TALK_ON else rule
+
     def sounds_recorded(self, frame: HeardFrame | MonologueFrame) -> bool:
-        """Whether these are the words of an answering machine; who wants no more calls is never taken for one."""
+        """Whether a machine says this that is not to be talked with; who wants no more calls is never taken for one."""
         if not self.suspicious or is_opt_out(frame.text):
             return False
-        spoken_ms = round((frame.ended_at - frame.started_at) * 1000)
-        return classify_greeting(frame.text, spoken_ms).answerer is Answerer.VOICEMAIL
+        time = self.log.time
+        self.supervisor.heard(
+            frame.text,
+            time.ms(frame.started_at),
+            time.ms(frame.ended_at),
+            now_ms=time.ms(time.now()),
+            finished=isinstance(frame, HeardFrame),
+        )
+        return self.rule is not None
+
+    def tone(self, frame: BeepFrame) -> bool:
+        """Whether a machine that is not to be talked with sounds this tone."""
+        if not self.suspicious or frame.beep is None:
+            return False
+        before = self.supervisor.verdict
+        self.supervisor.tone(frame.beep, now_ms=self.log.time.ms(frame.at))
+        return self.supervisor.verdict is not before and self.rule is not None
+
+    def message(self, text: str) -> tuple[Line, ...]:
+        """A text of `machines:` with this contact's values."""
+        return self._interpreter.message(text)
 
     def is_hello(self, text: str) -> bool:
         """Whether this is no more than the word with which people pick up."""
@@ -77,6 +108,7 @@ class Answers:
         """The answer to a pressed key."""
         self._undo = None
         self._answers = _ANSWERS_OF_A_PERSON
+        self.supervisor.answered(f"pressed {digit}", now_ms=self.log.time.ms(at))
         self.findings.customer_spoke = True
         self.log.customer.append(CustomerTurn(at, at, digit, self.step, intent="key"))
         return self._interpreter.key(digit)
@@ -91,7 +123,14 @@ class Answers:
         intent = reply.understood.intent if reply.understood is not None else None
         if intent is not None and intent != BuiltIn.HELLO:
             self._answers += 1
+            if self._answers == _ANSWERS_OF_A_PERSON:
+                self.supervisor.answered("two answers to the bot's questions", now_ms=self._now_ms())
+        elif self.findings.opted_out:
+            self.supervisor.answered("wants no more calls", now_ms=self._now_ms())
         return reply
+
+    def _now_ms(self) -> int:
+        return self.log.time.ms(self.log.time.now())
 
     def note(self, frame: HeardFrame | MonologueFrame, reply: Reply | None = None) -> None:
         """Write a customer turn down."""

@@ -50,7 +50,9 @@ class BeepDetector:
     Uses one Fourier transform a frame that is loud enough, and nothing in silence.
     """
 
-    def __init__(self, rate_hz: int = 8000) -> None:
+    def __init__(self, rate_hz: int = 8000, *, lowest_hz: float = LOWEST_HZ, highest_hz: float = HIGHEST_HZ) -> None:
+        self._lowest_hz = lowest_hz
+        self._highest_hz = highest_hz
         self._rate_hz = rate_hz
         self._window = np.zeros(0, dtype=np.float64)
         self._length = rate_hz * FRAME_MS // 1000 * _WINDOW_FRAMES
@@ -100,7 +102,7 @@ class BeepDetector:
         width_hz = self._rate_hz / self._size
         peak = int(np.argmax(power))
         frequency = self._peak_hz(power, peak, width_hz)
-        if not LOWEST_HZ - _DRIFT_HZ <= frequency <= HIGHEST_HZ + _DRIFT_HZ:
+        if not self._lowest_hz - _DRIFT_HZ <= frequency <= self._highest_hz + _DRIFT_HZ:
             return None
         reach = round(1.5 * self._rate_hz / self._length / width_hz)
         share = power[max(0, peak - reach) : peak + reach + 1].sum() / power.sum()

@@ -32,6 +32,8 @@ from bot.speech.turn_end import SmartTurn, TurnEnd
 from bot.speech.voice_activity import SileroModel, VoiceActivity
 from bot.timings import CallTime
 from bot.transport import CallTransport
+from bot.who_answered import MACHINES, verdict_of_amd
+from bot.who_answered.supervisor import HIGHEST_HZ, LOWEST_HZ
 from storage.clock import Clock, SystemClock
 from telephony.call import Call, CallEnd
 from telephony.outcomes import HangupBy
@@ -133,7 +135,9 @@ class ScriptedConversation:
         return await _Held(call, job, dialogue, self._speech, recorder=recorder, speed=self._speed).run()
 
     def _dialogue(self, interpreter: Interpreter, job: Job, time: CallTime) -> Dialogue:
-        return Dialogue(Answers(self.script, interpreter, time), job, time, closing_lines(self.script.language))
+        given = verdict_of_amd(job.amd_status, job.amd_cause)
+        answers = Answers(self.script, interpreter, time, given=given)
+        return Dialogue(answers, job, time, closing_lines(self.script.language))
 
     def _recorder(self, call: Call, time: CallTime) -> CallRecorder | None:
         if self._recordings is None:
@@ -167,8 +171,9 @@ class _Held:
             turn_end=speech.turn_end,
             voice=VoiceActivity(speech.voice_model, rate_hz),
             params=speech.hearing,
-            beeps=BeepDetector(rate_hz),
+            beeps=BeepDetector(rate_hz, lowest_hz=LOWEST_HZ, highest_hz=HIGHEST_HZ),
             suspicious=lambda: dialogue.suspicious,
+            curious=lambda: dialogue.curious,
             on_failure=dialogue.failed,
         )
         voice = Voice(speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed)
@@ -274,7 +279,7 @@ class _Held:
             code=found.code,
             messages=log.messages,
             customer_spoke=found.customer_spoke,
-            voicemail=found.voicemail,
+            voicemail=found.voicemail or self._dialogue.supervisor.answerer in MACHINES,
             opted_out=found.opted_out,
             callback=found.callback,
             callback_at=found.callback_at,
@@ -282,6 +287,7 @@ class _Held:
             recording=recording,
             answer_to_first_word_ms=log.answer_to_first_word_ms,
             error=found.error,
+            who_answered=self._dialogue.supervisor.verdicts(talk_ms),
         )
 
 

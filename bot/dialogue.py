@@ -12,18 +12,24 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from bot.answers import Answers, Findings
 from bot.closing import ClosingLines
-from bot.events import Event, Failed, Machine, Pressed, Quiet, Silence, Spoken, StillSpeaking, TimeUp
+from bot.events import Beeped, Event, Failed, Machine, Pressed, Quiet, Silence, Spoken, StillSpeaking, TimeUp
 from bot.floor import Floor
 from bot.frames import BeepFrame, HeardFrame, LineFrame, MonologueFrame, SpeechStartedFrame
+from bot.leaving import LeftMessage
 from bot.outcome import EndedBy, Job, OptOut
+from bot.script.language import MachinePolicy
 from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Wait
 from bot.timings import BotTurn, CallTime, TurnLog
+from bot.understanding.optout import is_opt_out
+from bot.who_answered import Answerer, Supervisor
 
 _log = structlog.get_logger(__name__)
 
 #: A voice that begins this early is mostly the "Hello?" of picking up: it stops the greeting only when it lasts.
 _PICK_UP_MS: Final = 1500
 _PICK_UP_LASTS_MS: Final = 600
+#: Who answers greets within this time; later words answer the bot.
+_GREETING_MS: Final = 7000
 #: How long the customer waits in silence for an opt-out to be committed.
 _COMMIT_S: Final = 5.0
 #: How long a call that is over waits for it; the result tells of it in any case.
@@ -48,6 +54,9 @@ class Dialogue(FrameProcessor):
         self._commit: asyncio.Future[None] | None = None
         self._voice_on = False
         self._pick_up_until: float | None = None
+        #: A message for a machine, from the verdict until it is said.
+        self._message: LeftMessage | None = None
+        self._introduced = False
 
     @property
     def findings(self) -> Findings:
@@ -61,8 +70,18 @@ class Dialogue(FrameProcessor):
 
     @property
     def suspicious(self) -> bool:
-        """Whether an answering machine may still be on the line."""
+        """Whether a machine may still be on the line."""
         return self._answers.suspicious
+
+    @property
+    def curious(self) -> bool:
+        """Whether what is said now may be the greeting of whoever answered."""
+        return self.supervisor.verdict is None and self._time.ms(self._time.now()) < _GREETING_MS
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Who answered."""
+        return self._answers.supervisor
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take what was heard; pass on all else."""
@@ -76,7 +95,10 @@ class Dialogue(FrameProcessor):
                     self._events.put_nowait(Machine(frame))
                 return
             case BeepFrame():
-                self._events.put_nowait(Machine(None))
+                if self._answers.tone(frame):
+                    self._events.put_nowait(Machine(None))
+                if frame.beep is not None and self.supervisor.is_beep(frame.beep):
+                    self._events.put_nowait(Beeped())
                 return
             case SpeechStartedFrame():
                 await self._speech_started(frame)
@@ -100,7 +122,7 @@ class Dialogue(FrameProcessor):
     async def converse(self) -> EndedBy:
         """Talk until either side is done; the bot's last word has then been heard."""
         self.floor.quiet_since = self._time.now()
-        await self._guarded(self._begin())
+        await self._guarded(self._begin() if self._answers.rule is None else self._meet_machine(None))
         while self.ending is None or self.floor.turn is not None or self.floor.cut is not None:
             await self._guarded(self._handle(await self._next_event()))
         await asyncio.sleep(max(0.0, self.floor.quiet_since - self._time.now()))
@@ -154,11 +176,14 @@ class Dialogue(FrameProcessor):
             case Pressed():
                 await self._answer_key(event.digit)
             case Silence():
-                await self._act(self._answers.silent())
+                await (self._act(self._answers.silent()) if self._message is None else self._say_message())
+            case Beeped():
+                if self._message is not None:
+                    await self._say_message()
             case StillSpeaking():
                 await self._check_pick_up()
             case Machine():
-                await self._leave_machine(event.frame)
+                await self._meet_machine(event.frame)
             case TimeUp():
                 await self._close(self._closing.time_up, EndedBy.MAX_DURATION)
             case Failed():
@@ -198,10 +223,12 @@ class Dialogue(FrameProcessor):
         self.floor.speech_at = self._pick_up_until = None
         self.floor.quiet_since = max(self.floor.quiet_since, self._time.now())
         turn = self.floor.turn
-        if not frame.text:
+        if self._message is not None and not self._is_person(frame):
+            await self._listen_to_machine(frame)
+        elif not frame.text:
             await self._go_on()
         elif self._answers.sounds_recorded(frame):
-            await self._leave_machine(frame)
+            await self._meet_machine(frame)
         elif turn is not None and turn is self.log.bot[0] and self._answers.is_hello(frame.text):
             frame.taken = True
             self._answers.note(frame)
@@ -225,15 +252,63 @@ class Dialogue(FrameProcessor):
         self.floor.cut = None
         await self._act(reply)
 
-    async def _leave_machine(self, frame: HeardFrame | MonologueFrame | None) -> None:
-        if not self._answers.suspicious or self.ending is not None:
+    async def _meet_machine(self, frame: HeardFrame | MonologueFrame | None) -> None:
+        rule = self._answers.rule
+        if rule is None or not self._answers.suspicious or self.ending is not None or self._message is not None:
             return
+        if self.supervisor.answerer is Answerer.SCREENING and rule.message is not None:
+            if isinstance(frame, HeardFrame):
+                await self._introduce(frame, rule.message)
+            return
+        self._note_machine(frame)
+        self.findings.voicemail = True
+        if rule.policy is not MachinePolicy.MESSAGE or rule.message is None:
+            await self._close(None, EndedBy.BOT)
+            return
+        if self.floor.turn is not None:
+            await self._interrupt(self.floor.turn)
+        self.floor.clear()
+        self._message = LeftMessage(self._answers.message(rule.message), since=self._time.now())
+        self._wait = Wait(self._message.no_beep_ms)
+
+    def _note_machine(self, frame: HeardFrame | MonologueFrame | None) -> None:
         if frame is not None:
             self._answers.note(frame)
         if isinstance(frame, HeardFrame):
             frame.taken = True
-        self.findings.voicemail = True
-        await self._close(None, EndedBy.BOT)
+
+    async def _introduce(self, frame: HeardFrame, message: str) -> None:
+        """Tell a screener once who calls and why, and go on with whoever comes."""
+        self._note_machine(frame)
+        if self.floor.turn is not None:
+            await self._interrupt(self.floor.turn)
+        self.floor.cut = None
+        if not self._introduced:
+            self._introduced = True
+            await self._say(BotTurn(self._answers.message(message), self._answers.step))
+
+    def _is_person(self, frame: HeardFrame) -> bool:
+        """Whether these cannot be the words of the machine that is to take a message."""
+        if not is_opt_out(frame.text):
+            return False
+        self._message, self.findings.voicemail = None, False
+        return True
+
+    async def _listen_to_machine(self, frame: HeardFrame) -> None:
+        message = self._message
+        assert message is not None
+        if frame.text:
+            self._note_machine(frame)
+        frame.taken = True
+        if message.overdue(self._time.now()):
+            await self._close(None, EndedBy.BOT)
+
+    async def _say_message(self) -> None:
+        """Speak after the beep, or when the machine has been quiet for long without one; then hang up."""
+        message, self._message = self._message, None
+        assert message is not None
+        self._wait, self.ending = None, EndedBy.BOT
+        await self._say(BotTurn(message.lines, None, final=True))
 
     async def _act(self, reply: Reply, *, answers: float | None = None) -> None:
         """Effects, then lines, then wait: in this order, since an opt-out is committed before the next word."""

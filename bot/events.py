@@ -31,9 +31,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Machine:
-    """An answering machine, by its words so far or (None) by its tone."""
+    """A machine took the call, by its words so far or (None) by its tone."""
 
     frame: MonologueFrame | None
+
+
+class Beeped:
+    """The tone after which an answering machine records is over."""
 
 
 class StillSpeaking:
@@ -52,4 +56,4 @@ class Quiet:
     """The bot has stopped, by itself or interrupted."""
 
 
-Event: TypeAlias = Spoken | Pressed | Failed | Machine | StillSpeaking | TimeUp | Silence | Quiet
+Event: TypeAlias = Spoken | Pressed | Failed | Machine | Beeped | StillSpeaking | TimeUp | Silence | Quiet

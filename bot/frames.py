@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
 )
 
 if TYPE_CHECKING:
+    from bot.beep import Beep
     from bot.timings import BotTurn
 
 
@@ -52,7 +53,10 @@ class MonologueFrame(InterimTranscriptionFrame):
 
 @dataclass
 class BeepFrame(SystemFrame):
-    """A tone as of an answering machine was heard."""
+    """A tone sounds or has just ended at `at`; told every 20 ms from 200 ms on."""
+
+    beep: Beep | None = None
+    at: float = 0.0
 
 
 @dataclass

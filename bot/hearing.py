@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from bot.beep import Beep
 from bot.errors import BotError
 from bot.frames import BeepFrame, HeardFrame, MonologueFrame, SpeechStartedFrame
 from bot.speech.listening import Heard, Listener
@@ -43,10 +44,10 @@ class RecognitionOverdue(BotError):
 
 
 class Beeps(Protocol):
-    """Listens for the tone of an answering machine."""
+    """Listens for the tones of machines."""
 
-    def feed(self, pcm: bytes) -> object | None:
-        """The tone that is sounding, None without one."""
+    def feed(self, pcm: bytes) -> Beep | None:
+        """The tone that is sounding or has just ended, None without one."""
         ...
 
 
@@ -63,6 +64,8 @@ class HearingParams:
     #: Unbroken speech after which its words so far are looked at, and how often from then on.
     monologue_ms: int = 4000
     monologue_every_ms: int = 3000
+    #: Likewise, while nobody knows who answered: most greetings of machines have told themselves by then.
+    early_looks_ms: tuple[int, ...] = (1200, 2000, 3000)
 
 
 @dataclass(eq=False)
@@ -78,7 +81,8 @@ class _Utterance:
 class Hearing(FrameProcessor):
     """Turns the caller's audio into `SpeechStartedFrame` and `HeardFrame`; passes no audio on.
 
-    While `suspicious()`, long speech is looked at before its end, and tones are listened for: an answering machine.
+    While `suspicious()`, long speech is looked at before its end, and tones are listened for: a machine. While
+    `curious()` as well, speech is looked at soon.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Hearing(FrameProcessor):
         params: HearingParams | None = None,
         beeps: Beeps | None = None,
         suspicious: Callable[[], bool] = lambda: True,
+        curious: Callable[[], bool] = lambda: False,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         # Queues between the transport and here would cost a task switch for every 20 ms of every call.
@@ -100,6 +105,7 @@ class Hearing(FrameProcessor):
         self._params = params or HearingParams()
         self._beeps = beeps
         self._suspicious = suspicious
+        self._curious = curious
         self._on_failure = on_failure
         self._pre_roll = bytearray()
         self._utterance: _Utterance | None = None
@@ -158,8 +164,10 @@ class Hearing(FrameProcessor):
             if self._cutting is None:
                 await self._changed(change)
         await self._look_at_length()
-        if self._beeps is not None and self._suspicious() and self._beeps.feed(pcm):
-            await self.push_frame(BeepFrame())
+        if self._beeps is not None and self._suspicious():
+            beep = self._beeps.feed(pcm)
+            if beep is not None:
+                await self.push_frame(BeepFrame(beep=beep, at=self._at(self._received)))
 
     def _keep_time(self) -> None:
         # Frames are late when the loop is busy and never early: the least lag seen ties samples to time.
@@ -275,11 +283,16 @@ class Hearing(FrameProcessor):
         if spoken_ms >= _LONGEST_MS and self._cutting is None:
             self._stop_closing()
             self._cutting = asyncio.create_task(self._cut(utterance))
-        due_ms = utterance.looked_at_ms + self._params.monologue_every_ms if utterance.looked_at_ms else 0
-        due_ms = max(self._params.monologue_ms, due_ms)
-        if spoken_ms >= due_ms and self._monologue is None and self._suspicious():
+        if spoken_ms >= self._look_due(utterance.looked_at_ms) and self._monologue is None and self._suspicious():
             utterance.looked_at_ms = spoken_ms
             self._monologue = asyncio.create_task(self._tell_so_far(utterance))
+
+    def _look_due(self, looked_at_ms: int) -> int:
+        params = self._params
+        early = [ms for ms in params.early_looks_ms if looked_at_ms < ms < params.monologue_ms]
+        if early and self._curious():
+            return early[0]
+        return params.monologue_ms if looked_at_ms < params.monologue_ms else looked_at_ms + params.monologue_every_ms
 
     async def _cut(self, utterance: _Utterance) -> None:
         """Tell a turn as heard although it goes on, and begin another one: a television never pauses."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from bot.who_answered.verdict import Verdict
 from telephony.call import Call
 
 
@@ -44,6 +45,9 @@ class Job:
     on_opt_out: Callable[[OptOut], Awaitable[None]]
     #: The local time where the contact is, for call-backs that the customer asks for.
     time_zone: str = "UTC"
+    #: AMDSTATUS and AMDCAUSE, where the user's dialplan ran Asterisk's AMD before handing the call over.
+    amd_status: str | None = None
+    amd_cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class ConversationResult:
     #: Bot turns whose audio began to play (VOCABULARY: message).
     messages: int = 0
     customer_spoke: bool = False
+    #: No person took the call: voicemail, a screener, a menu, a fax.
     voicemail: bool = False
     opted_out: bool = False
     #: The customer asked to be called back; the instant, when one was named.
@@ -99,6 +104,8 @@ class ConversationResult:
     answer_to_first_word_ms: int | None = None
     error: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    #: Who answered: each verdict in order, the last one stands.
+    who_answered: tuple[Verdict, ...] = ()
 
 
 class Conversation(Protocol):

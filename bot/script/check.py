@@ -33,6 +33,9 @@ def texts(script: Script) -> Iterator[Text]:
         yield question.answer, question.line
     for line in script.silence.say:
         yield line, script.silence.line
+    for rule in script.machines.values():
+        if rule.message is not None:
+            yield rule.message, rule.line
 
 
 def block_texts(block: Block) -> Iterator[Text]:

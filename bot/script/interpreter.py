@@ -104,6 +104,10 @@ class Interpreter:
         target = block.keys.get(digit)
         return self._miss(block, None) if target is None else self._enter(target.step, None)
 
+    def message(self, text: str) -> tuple[Line, ...]:
+        """A text for a machine, which nobody interrupts."""
+        return self._rendered(text, interruptible=False)
+
     @property
     def _block(self) -> Block:
         return self._step.blocks[min(self._place, len(self._step.blocks) - 1)]

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.who_answered.verdict import Answerer
+
 #: Codes of VOCABULARY (Default action codes) that a script may set without declaring them.
 BUILT_IN_CODES = frozenset({"CB", "DNC"})
 
@@ -125,6 +127,34 @@ class Silence:
     line: int = 0
 
 
+class MachinePolicy(StrEnum):
+    """What to do with a machine that took the call."""
+
+    HANG_UP = "hang_up"
+    #: Say a text: to a machine that records after its beep, and then hang up; to a screener when it has asked.
+    MESSAGE = "message"
+    #: Go on as with a person.
+    TALK_ON = "talk_on"
+
+
+@dataclass(frozen=True)
+class MachineRule:
+    """The policy for one kind of machine; `message` is the text of `MESSAGE`."""
+
+    policy: MachinePolicy
+    message: str | None = None
+    line: int = 0
+
+
+#: What happens where the script says nothing.
+DEFAULT_MACHINES: Mapping[Answerer, MachineRule] = {
+    Answerer.VOICEMAIL: MachineRule(MachinePolicy.HANG_UP),
+    Answerer.SCREENING: MachineRule(MachinePolicy.TALK_ON),
+    Answerer.IVR: MachineRule(MachinePolicy.HANG_UP),
+    Answerer.FAX: MachineRule(MachinePolicy.HANG_UP),
+}
+
+
 @dataclass(frozen=True)
 class Choice:
     """One thing that a listening step offers: this intent leads to that step."""
@@ -192,6 +222,8 @@ class Script:
     silence: Silence
     min_confidence: float
     file: str
+    #: One rule for each of `MACHINES`.
+    machines: Mapping[Answerer, MachineRule] = field(default_factory=lambda: DEFAULT_MACHINES)
 
     @property
     def required_variables(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from bot.script.language import (
     Step,
     Variable,
 )
+from bot.script.machines import read_machines
 from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional
 from bot.script.prompts import default_lines
 from bot.script.rendering import RUNTIME_VARIABLES
@@ -46,6 +47,7 @@ TOP_KEYS = (
     "faq",
     "silence",
     "min_confidence",
+    "machines",
     "steps",
 )
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
@@ -111,6 +113,7 @@ def _read_script(reader: Reader, root: Node, file: str) -> Script | None:
         if confidence is None
         else reader.number(confidence, "min_confidence", 0.1, 1),
         file=file,
+        machines=read_machines(reader, optional(top, "machines")),
     )
 
 
