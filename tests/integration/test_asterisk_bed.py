@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import itertools
 import os
 import socket
-import ssl
 import subprocess
 from pathlib import Path
 
@@ -17,33 +14,12 @@ import pytest
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona
 from tests.support_asterisk import Asterisk, require_asterisk
+from tests.support_asterisk_ami import manager
 from tests.support_asterisk_config import HOST, Ports, Trunk
 from tests.support_sip import loud_ms
 
 CALLEE = "+84900000001"
-_numbers = itertools.count(1)
 REPOSITORY = Path(__file__).parents[2]
-
-
-async def action(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, **headers: str) -> str:
-    """Send an AMI action, and return the message that answers it."""
-    number = next(_numbers)
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    writer.write("".join([*lines, f"ActionID: {number}\r\n\r\n"]).encode())
-    while True:
-        message = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
-        if f"ActionID: {number}\r\n" in message:
-            return message
-
-
-async def login(pbx: Asterisk, *, tls: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    context = ssl.create_default_context(cafile=str(pbx.certificate)) if tls else None
-    port = pbx.ami_tls_port if tls else pbx.ami_port
-    reader, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port, ssl=context), 20)
-    assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"Asterisk Call Manager/")
-    answer = await action(reader, writer, Action="Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
-    assert "Response: Success" in answer, answer
-    return reader, writer
 
 
 async def test_a_call_by_the_trunk_reaches_the_callee_who_hears_it(tmp_path: Path) -> None:
@@ -65,39 +41,39 @@ async def test_the_manager_user_has_the_permissions_asked_for_and_no_more(tmp_pa
     async with Asterisk.start(tmp_path / "few") as few, Asterisk.start(tmp_path / "more", reporting=True) as more:
         assert few.ami_port != more.ami_port
         for pbx, expected in ((few, "Permission denied"), (more, "Channels will follow")):
-            reader, writer = await login(pbx)
-            assert expected in await action(reader, writer, Action="CoreShowChannels")
-            assert "Permission denied" in await action(reader, writer, Action="Command", Command="core show version")
-            writer.close()
-            await writer.wait_closed()
+            async with manager(pbx) as connection:
+                assert expected in await connection.action(Action="CoreShowChannels")
+                assert "Permission denied" in await connection.action(Action="Command", Command="core show version")
 
 
 async def test_the_manager_speaks_tls_with_the_certificate_of_the_bed(tmp_path: Path) -> None:
-    async with Asterisk.start(tmp_path, tls=True) as pbx:
-        reader, writer = await login(pbx, tls=True)
-        assert "Ping: Pong" in await action(reader, writer, Action="Ping")
-        writer.close()
-        await writer.wait_closed()
+    async with Asterisk.start(tmp_path, tls=True) as pbx, manager(pbx, tls=True) as connection:
+        assert "Ping: Pong" in await connection.action(Action="Ping")
 
 
 async def test_a_killed_asterisk_comes_back_on_the_same_ports(tmp_path: Path) -> None:
     async with Asterisk.start(tmp_path, 5999) as pbx:
-        reader, old_writer = await login(pbx)
         first, port = pbx.pid, pbx.ami_port
-        await pbx.kill()
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            await asyncio.wait_for(reader.readuntil(b"never said\r\n"), 20)
-        old_writer.close()
-        with contextlib.suppress(ConnectionError):
-            await old_writer.wait_closed()
+        async with manager(pbx) as before:
+            await pbx.kill()
+            await before.cut()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(HOST, port)
         await pbx.restart()
         assert pbx.pid != first
         assert pbx.ami_port == port
-        _, writer = await login(pbx)
-        writer.close()
-        await writer.wait_closed()
+        async with manager(pbx) as after:
+            assert "Ping: Pong" in await after.action(Action="Ping")
+
+
+async def test_a_frozen_asterisk_says_nothing_until_it_is_thawed(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path) as pbx, manager(pbx) as connection:
+        pbx.freeze()
+        asking = asyncio.create_task(connection.action(Action="Ping"))
+        done, _ = await asyncio.wait([asking], timeout=0.3)
+        assert not done
+        pbx.thaw()
+        assert "Ping: Pong" in await asking
 
 
 async def test_each_trunk_has_its_own_far_end_and_qualify(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""The configuration that compose.yaml gives Asterisk: it boots, and a call gets out by its trunk."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from telephony.simulator.network import SimulatedNetwork
+from telephony.simulator.persona import Answer, Persona, Reject
+from tests.support_asterisk import Asterisk, require_asterisk
+from tests.support_asterisk_ami import manager
+from tests.support_asterisk_config import HOST, Options, prefix
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "asterisk"
+CALLEE, BUSY = "0901000001", "0901000002"
+
+
+def _localised(text: str, pbx: Asterisk, far_end: int) -> str:
+    """The file with this machine's loopback and free ports, its placeholders left as they are."""
+    text = text.replace("bind = 0.0.0.0:5060", f"bind = {HOST}:{pbx.sip_port}")
+    text = text.replace("sip:sip.example.net:5060", f"sip:{HOST}:{far_end}")
+    text = re.sub(r"^port = 5038$", f"port = {pbx.ami_port}", text, flags=re.M)
+    text = text.replace("secret = CHANGE-ME", f"secret = {pbx.ami_secret}")
+    text = re.sub(r"^rtpstart = \d+$", f"rtpstart = {pbx.ports.rtp[0]}", text, flags=re.M)
+    text = re.sub(r"^rtpend = \d+$", f"rtpend = {pbx.ports.rtp[1]}", text, flags=re.M)
+    # The test bed reads a file; the example writes to the container's console.
+    return text.replace("console =>", "messages.log =>")
+
+
+@contextlib.asynccontextmanager
+async def _example(folder: Path, far_end: int) -> AsyncIterator[Asterisk]:
+    require_asterisk()
+    pbx = Asterisk(folder, Options())
+    try:
+        etc = folder / "etc"
+        directories = (etc / "asterisk.conf").read_text()
+        # As in the container: what Debian's packages bring, and the example's files in place of theirs.
+        shutil.copytree(prefix() / "root" / "etc" / "asterisk", etc, dirs_exist_ok=True)
+        (etc / "asterisk.conf").write_text(directories)
+        for file in EXAMPLE.glob("*.conf"):
+            (etc / file.name).write_text(_localised(file.read_text(), pbx, far_end))
+        await pbx.boot()
+        yield pbx
+    finally:
+        await pbx.aclose()
+
+
+async def _originate(pbx: Asterisk, channel: str) -> None:
+    async with manager(pbx) as connection:
+        answer = await connection.action(
+            Action="Originate", Channel=channel, Application="Wait", Data="1", Async="true"
+        )
+    assert "Response: Success" in answer, answer
+
+
+def _complaints(pbx: Asterisk) -> list[str]:
+    """Errors and warnings, without the one about a file that Debian's package brings."""
+    lines = pbx.log_text().splitlines()
+    return [line for line in lines if ("ERROR" in line or "WARNING" in line) and "users.conf is deprecated" not in line]
+
+
+async def test_the_example_boots_and_its_trunk_carries_calls(tmp_path: Path) -> None:
+    personas = [Persona((CALLEE,), "answers", Answer(0), ()), Persona((BUSY,), "busy", Reject(486))]
+    async with SimulatedNetwork(personas) as network, _example(tmp_path, network.port) as pbx:
+        await pbx.cli("pjsip qualify trunk")
+        await pbx.until_cli("pjsip show contacts", "Avail")
+        modules = await pbx.cli("module show like audiosocket")
+        assert "app_audiosocket.so" in modules
+        assert "Running" in modules
+        await _originate(pbx, f"PJSIP/{CALLEE}@trunk")
+        (record,) = await network.all_ended(1)
+        assert (record.invite.number, record.status) == (CALLEE, 200)
+
+
+async def test_the_example_hands_calls_on_by_its_dialplan(tmp_path: Path) -> None:
+    async with (
+        SimulatedNetwork([Persona((BUSY,), "busy", Reject(486))]) as network,
+        _example(tmp_path, network.port) as pbx,
+    ):
+        await _originate(pbx, f"Local/+84{BUSY[1:]}@campana-out")
+        (record,) = await network.all_ended(1)
+        assert (record.invite.number, record.status) == (BUSY, 486)
+        assert "agents" in await pbx.cli("dialplan show campana-transfer")
+
+
+async def test_the_example_gives_asterisk_nothing_to_complain_of(tmp_path: Path) -> None:
+    async with SimulatedNetwork([]) as network, _example(tmp_path, network.port) as pbx:
+        await pbx.cli("pjsip qualify trunk")
+        await pbx.until_cli("pjsip show contacts", "Avail")
+        assert _complaints(pbx) == []
+
+
+async def test_the_example_user_may_dial_and_hang_up_and_nothing_else(tmp_path: Path) -> None:
+    async with SimulatedNetwork([]) as network, _example(tmp_path, network.port) as pbx:
+        shown = await pbx.cli("manager show user campana")
+        rights = dict(re.findall(r"(read|write) perm: (\S+)", shown))
+        assert set(rights["read"].split(",")) == {"call", "user", "reporting"}
+        assert set(rights["write"].split(",")) == {"originate", "call", "reporting"}
