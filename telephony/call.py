@@ -123,6 +123,8 @@ class NotAnswered:
     sip_code: int | None = None
     q850: int | None = None
     text: str | None = None
+    #: `Reason` of Asterisk's OriginateResponse; None on other ways to the network.
+    reason: int | None = None
 
 
 #: Told of each phase the moment it is reached; must not block.

@@ -6,7 +6,7 @@ measured against Asterisk 22 and read in its sources (res/res_pjsip.c for SIP to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -18,6 +18,7 @@ __all__ = [
     "HangupBy",
     "Outcome",
     "RetryAdvice",
+    "classify_asterisk",
     "classify_cause",
     "classify_sip",
     "describe_ami_reason",
@@ -225,6 +226,35 @@ def _cause_row(cause: int, *, rang: bool, answered: bool, we_cancelled: bool) ->
     if status is DialStatus.NOANSWER and not rang:
         return DialStatus.CHANUNAVAIL, retry
     return status, retry
+
+
+AMI_RANG_OUT = 3
+
+
+def classify_asterisk(
+    *,
+    channel_seen: bool,
+    rang: bool,
+    reason: int | None = None,
+    cause: int | None = None,
+    sip_code: int | None = None,
+    we_cancelled: bool = False,
+    timed_out: bool = False,
+) -> Outcome:
+    """Read what Asterisk told of an Originate that was not answered.
+
+    `channel_seen`: whether it made a channel at all; an unknown technology or endpoint, or a trunk whose qualify
+    failed, has none. `reason` is OriginateResponse's, `cause` and `sip_code` are Hangup's (`Cause`, `TechCause`; the
+    latter from 22.7 on). The cause that Asterisk gave is kept beside a SIP status that decides. `timed_out`: we ended
+    it ourselves after its time; `we_cancelled`: a person or a stopped campaign took it back.
+    """
+    timed_out = timed_out or reason == AMI_RANG_OUT
+    if sip_code is not None or we_cancelled or timed_out:
+        found = classify_sip(sip_code, rang=rang, we_cancelled=we_cancelled, timed_out=timed_out)
+        return replace(found, q850=cause) if cause else found
+    if not channel_seen:
+        return Outcome(DialStatus.CHANUNAVAIL, RetryAdvice.YES, "Asterisk has no way to this trunk")
+    return classify_cause(cause or 0, rang=rang)
 
 
 def unanswered_status(dial_status: DialStatus) -> CallStatus:  # noqa: PLR0911 - one return a member

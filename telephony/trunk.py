@@ -1,4 +1,4 @@
-"""A trunk: how to reach one carrier, PBX or simulator by SIP, and how it wants numbers written."""
+"""A trunk: how to reach one carrier, PBX or simulator by SIP, or an Asterisk by AMI, and how it wants numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, assert_never
+from zlib import crc32
 
 import phonenumbers
 
@@ -18,6 +20,8 @@ Transport = Literal["udp", "tcp", "tls"]
 CODEC_RATES_HZ = {"pcmu": 8000, "pcma": 8000, "g722": 16000}
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+#: What may stand around the number: no line end, no comma, and no & (it would ring several at once).
+_DIAL_STRING = re.compile(r"[A-Za-z0-9_]+/[^\s,&\0]*")
 _DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
 
 
@@ -36,8 +40,9 @@ class TrunkConfig:
 
     `password` never shows in `repr`. `channels` is the number of simultaneous calls and `cps` the number of new
     calls per second that the carrier allows; both are kept by whoever dials. `codecs` is in order of preference.
-    `caller_id` is used for calls that bring none of their own. `caller_id_in` is where the carrier looks for it:
-    in the From header, or in P-Asserted-Identity (RFC 3325) while From keeps the account's user.
+    `caller_id` is used for calls that bring none of their own, and so is one of the pool `caller_ids`, which differs
+    from attempt to attempt and is the same for one attempt whenever it is asked for. `caller_id_in` is where the
+    carrier looks for it: in the From header, or in P-Asserted-Identity (RFC 3325) while From keeps the account's user.
     """
 
     name: str
@@ -56,21 +61,21 @@ class TrunkConfig:
     cps: float = 1.0
     codecs: tuple[str, ...] = ("pcma", "pcmu")
     outbound_proxy: str | None = None
+    caller_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_address()
         self._check_account()
-        self._check_limits()
+        _check_common(self)
+        self._check_codecs()
+
+    def caller_for(self, attempt_id: str) -> str | None:
+        """The number that a call without one of its own shows."""
+        return _rotated(self, attempt_id)
 
     def _check_address(self) -> None:
-        if not self.name:
-            raise InvalidTrunk("trunk: the name is empty; give each trunk a name")
         if self.kind != "sip":
-            raise self._fault("kind", self.kind, "only sip is known")
-        if not (_HOST.fullmatch(self.host) or self._is_ipv6()):
-            raise self._fault("host", self.host, "give a host name or an address, without sip: and port")
-        if not 1 <= self.port <= 65535:
-            raise self._fault("port", self.port, "give a port from 1 to 65535")
+            raise self._fault("kind", self.kind, "only sip is known here")
         if self.transport not in ("udp", "tcp", "tls"):
             raise self._fault("transport", self.transport, "choose udp, tcp or tls")
 
@@ -83,36 +88,141 @@ class TrunkConfig:
                 raise self._fault(name, value, f"it must be printable, not empty, and without any of {denied.strip()}")
         if self.password is not None and (set(self.password) & set('"\\') or not self.password.isprintable()):
             raise self._fault("password", "(hidden)", "the SIP stack cannot carry quotes, backslashes or line ends")
-        if self.caller_id is not None and not is_diallable(self.caller_id):
-            raise self._fault("caller_id", self.caller_id, "give digits, with + in front or without")
 
-    def _check_limits(self) -> None:
-        if self.number_format not in list(NumberFormat):
-            raise self._fault("number_format", self.number_format, f"choose {', '.join(NumberFormat)}")
-        object.__setattr__(self, "number_format", NumberFormat(self.number_format))
-        if self.channels < 1:
-            raise self._fault("channels", self.channels, "at least 1 call at a time")
-        if not self.cps > 0:
-            raise self._fault("cps", self.cps, "more than 0 calls per second")
+    def _check_codecs(self) -> None:
         if not self.codecs:
             raise self._fault("codecs", "()", f"name at least one of {', '.join(CODEC_RATES_HZ)}")
         for codec in self.codecs:
             if codec not in CODEC_RATES_HZ:
                 raise self._fault("codecs", codec, f"choose among {', '.join(CODEC_RATES_HZ)}")
 
-    def _is_ipv6(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).version == 6
-        except ValueError:
-            return False
-
     def _fault(self, name: str, value: object, remedy: str) -> InvalidTrunk:
-        return InvalidTrunk(f"trunk {self.name!r}: {name} is {value!r}: {remedy}")
+        return _fault(self, name, value, remedy)
 
     @property
     def address(self) -> str:
         """`host:port` as it stands in a SIP URI."""
-        return f"[{self.host}]:{self.port}" if self._is_ipv6() else f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if _is_ipv6(self.host) else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class AsteriskTrunk:
+    """A way out through an Asterisk, reached by its manager interface. Every mistake is an `InvalidTrunk`.
+
+    `dial_string` is what Asterisk is to dial, with `{number}` where the number goes: `PJSIP/{number}@carrier`,
+    `SIP/carrier/{number}`, `Local/{number}@from-internal`. `user` and `password` are those of manager.conf.
+
+    Asterisk brings the audio to us: `media_bind` is the local address to listen on (None: the one from which we reach
+    the manager interface), `media_port` 0 lets the kernel choose, `media_advertise` is the host at which Asterisk
+    reaches us where that is another. `wideband` has the audio at 16 kHz, for trunks with a wideband codec.
+    The others are as in `TrunkConfig`.
+    """
+
+    name: str
+    host: str
+    dial_string: str
+    user: str
+    password: str = field(repr=False)
+    port: int = 5038
+    kind: Literal["asterisk"] = "asterisk"
+    tls: bool = False
+    tls_ca: Path | None = None
+    media_bind: str | None = None
+    media_port: int = 0
+    media_advertise: str | None = None
+    wideband: bool = False
+    number_format: NumberFormat = NumberFormat.E164
+    caller_id: str | None = None
+    caller_ids: tuple[str, ...] = ()
+    channels: int = 5
+    cps: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind != "asterisk":
+            raise _fault(self, "kind", self.kind, "only asterisk is known here")
+        _check_common(self)
+        self._check_dial_string()
+        self._check_manager()
+        self._check_media()
+
+    @property
+    def technology(self) -> str:
+        """The channel driver that the dial string names, such as PJSIP."""
+        return self.dial_string.partition("/")[0]
+
+    def channel(self, number: str) -> str:
+        """What Asterisk dials for a number that `is_diallable`."""
+        return self.dial_string.replace("{number}", number)
+
+    def caller_for(self, attempt_id: str) -> str | None:
+        """The number that a call without one of its own shows."""
+        return _rotated(self, attempt_id)
+
+    def _check_dial_string(self) -> None:
+        rest = self.dial_string.replace("{number}", "")
+        if rest == self.dial_string or set(rest) & set("{}"):
+            remedy = "write {number} where the number goes, such as PJSIP/{number}@carrier"
+            raise _fault(self, "dial_string", self.dial_string, remedy)
+        if not _DIAL_STRING.fullmatch(rest):
+            remedy = "a channel driver, a slash, then one destination, such as PJSIP/{number}@carrier"
+            raise _fault(self, "dial_string", self.dial_string, remedy)
+
+    def _check_manager(self) -> None:
+        if not self.user or not self.user.isprintable() or " " in self.user:
+            raise _fault(self, "user", self.user, "give the name of a manager user, a section of manager.conf")
+        if not self.password or not self.password.isprintable():
+            raise _fault(self, "password", "(hidden)", "give the secret of the manager user")
+        if self.tls_ca is not None and not self.tls:
+            raise _fault(self, "tls_ca", str(self.tls_ca), "it is for tls = true")
+
+    def _check_media(self) -> None:
+        if not 0 <= self.media_port <= 65535:
+            raise _fault(self, "media_port", self.media_port, "give a port up to 65535, or 0 for any free one")
+        for name in ("media_bind", "media_advertise"):
+            value = getattr(self, name)
+            if value is not None and not (_HOST.fullmatch(value) or _is_ipv6(value)):
+                raise _fault(self, name, value, "give a host name or an address, without port")
+
+
+AnyTrunk = TrunkConfig | AsteriskTrunk
+
+
+def _check_common(trunk: AnyTrunk) -> None:
+    if not trunk.name:
+        raise InvalidTrunk("trunk: the name is empty; give each trunk a name")
+    if not (_HOST.fullmatch(trunk.host) or _is_ipv6(trunk.host)):
+        raise _fault(trunk, "host", trunk.host, "give a host name or an address, without sip: and port")
+    if not 1 <= trunk.port <= 65535:
+        raise _fault(trunk, "port", trunk.port, "give a port from 1 to 65535")
+    if trunk.caller_id is not None and not is_diallable(trunk.caller_id):
+        raise _fault(trunk, "caller_id", trunk.caller_id, "give digits, with + in front or without")
+    for caller_id in trunk.caller_ids:
+        if not is_diallable(caller_id):
+            raise _fault(trunk, "caller_ids", caller_id, "give digits, with + in front or without")
+    if trunk.number_format not in list(NumberFormat):
+        raise _fault(trunk, "number_format", trunk.number_format, f"choose {', '.join(NumberFormat)}")
+    object.__setattr__(trunk, "number_format", NumberFormat(trunk.number_format))
+    if trunk.channels < 1:
+        raise _fault(trunk, "channels", trunk.channels, "at least 1 call at a time")
+    if not trunk.cps > 0:
+        raise _fault(trunk, "cps", trunk.cps, "more than 0 calls per second")
+
+
+def _rotated(trunk: AnyTrunk, attempt_id: str) -> str | None:
+    if not trunk.caller_ids:
+        return trunk.caller_id
+    return trunk.caller_ids[crc32(attempt_id.encode()) % len(trunk.caller_ids)]
+
+
+def _fault(trunk: AnyTrunk, name: str, value: object, remedy: str) -> InvalidTrunk:
+    return InvalidTrunk(f"trunk {trunk.name!r}: {name} is {value!r}: {remedy}")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def is_diallable(number: str) -> bool:
