@@ -1,0 +1,47 @@
+"""An answered call through Asterisk: `telephony.call.Call`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from telephony.ami.leg import Leg
+from telephony.call import CallEnd, Media
+from telephony.media.leg import MediaLeg
+
+
+class AsteriskCall:
+    """Built when the answer and the audio are there."""
+
+    def __init__(self, leg: Leg, audio: MediaLeg, hang_up: Callable[[Leg], Awaitable[None]]) -> None:
+        assert leg.answered_at is not None
+        self._leg, self._audio = leg, audio
+        self._answered_at = leg.answered_at
+        self._hang_up = hang_up
+
+    @property
+    def attempt_id(self) -> str:
+        return self._leg.attempt_id
+
+    @property
+    def answered_at(self) -> datetime:
+        return self._answered_at
+
+    @property
+    def media(self) -> Media:
+        return self._audio.media
+
+    @property
+    def channel(self) -> str | None:
+        """The channel's name in Asterisk, to find the call in its logs."""
+        return self._leg.channel
+
+    def on_dtmf(self, listener: Callable[[str], None]) -> None:
+        self._audio.on_dtmf(listener)
+
+    async def hangup(self) -> None:
+        await self._hang_up(self._leg)
+
+    async def ended(self) -> CallEnd:
+        await self._leg.closed.wait()
+        return self._leg.end()

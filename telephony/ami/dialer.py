@@ -1,0 +1,264 @@
+"""Dialling through an Asterisk: `telephony.call.Dialer`. docs/explanation/asterisk.md tells the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import structlog
+
+from storage.clock import Clock, SystemClock
+from telephony.ami import originate
+from telephony.ami.account import AmiAccount, AmiTimes
+from telephony.ami.call import AsteriskCall
+from telephony.ami.client import AmiClient
+from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
+from telephony.ami.leg import Leg
+from telephony.ami.legs import Legs
+from telephony.call import Call, CallPhase, DialRequest, NotAnswered, PhaseListener
+from telephony.errors import MediaNotConnected, MediaServerError
+from telephony.media.audiosocket import AudioSocketServer
+from telephony.media.leg import MediaLeg
+from telephony.outcomes import DialStatus
+from telephony.trunk import AsteriskTrunk
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+#: Asterisk keeps the ring time itself; we step in when it does not.
+_GUARD_S: Final = 5.0
+#: From answer to the audio connection.
+_MEDIA_S: Final = 5.0
+#: A call is not failed for a connection that comes back at once.
+_RECONNECT_S: Final = 5.0
+_HANGUP_S: Final = 5.0
+_DAY_S: Final = 86_400.0
+#: From the end of the audio to the Hangup event.
+_LAST_EVENT_S: Final = 2.0
+
+
+def account_of(trunk: AsteriskTrunk) -> AmiAccount:
+    """The manager user of a trunk."""
+    return AmiAccount(trunk.host, trunk.user, trunk.password, trunk.port, trunk.tls, trunk.tls_ca)
+
+
+class AsteriskDialer:
+    """Places calls by Originate and has their audio brought by AudioSocket.
+
+    `async with AsteriskDialer(trunk) as dialer:` or `await AsteriskDialer.open(trunk)` and `aclose()`. The manager
+    connection is renewed whenever it is lost; live calls go on meanwhile, and no call is ever asked for twice.
+    """
+
+    def __init__(self, trunk: AsteriskTrunk, clock: Clock | None = None, times: AmiTimes | None = None) -> None:
+        self.trunk = trunk
+        self.client = AmiClient(account_of(trunk), times)
+        self._clock = clock or SystemClock()
+        self._legs = Legs(self.client)
+        self._media: AudioSocketServer | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    @classmethod
+    async def open(
+        cls, trunk: AsteriskTrunk, clock: Clock | None = None, times: AmiTimes | None = None
+    ) -> AsteriskDialer:
+        """A dialer ready to dial.
+
+        Raises `AmiUnreachable`, `LoginRefused` or `PermissionDenied`, and `MediaServerError` if the audio's address
+        cannot be listened on.
+        """
+        return await cls(trunk, clock, times).__aenter__()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.client.open()
+            await self._legs.open()
+            bind = self.trunk.media_bind or self.client.local_host
+            self._media = await AudioSocketServer.open(bind, self.trunk.media_port, self.trunk.media_advertise)
+        except BaseException:
+            await self._release()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def live_calls(self) -> int:
+        """Calls of this dialer that have not ended."""
+        return len(self._legs)
+
+    @property
+    def media_address(self) -> str:
+        """Where Asterisk is told to bring the audio, such as `192.0.2.7:40123`."""
+        return self._media.host_port if self._media is not None else ""
+
+    async def dial(self, request: DialRequest, on_phase: PhaseListener) -> Call | NotAnswered:
+        fault = originate.fault(request)
+        if fault is not None:
+            return self._failed(*fault)
+        if not self._closing and not await self.client.until_connected(min(_RECONNECT_S, request.ring_timeout_s)):
+            return self._failed(DialStatus.CHANUNAVAIL, f"Asterisk at {self.client.account.address} is not connected")
+        if self._closing or self._media is None:
+            return self._failed(DialStatus.CHANUNAVAIL, "the dialer is closed")
+        leg = Leg(request.attempt_id, self._clock, on_phase)
+        if not self._legs.adopt(leg):
+            return self._failed(DialStatus.ERROR, "a call of this attempt is live already")
+        rate_hz = originate.WIDE_HZ if self.trunk.wideband else originate.NARROW_HZ
+        try:
+            audio = self._media.expect(originate.call_uuid(request.attempt_id), rate_hz)
+        except (MediaServerError, ValueError) as exc:
+            leg.fail(DialStatus.ERROR, str(exc))
+            return leg.not_answered()
+        leg.when_closed(audio.abandon)
+        return await self._place(leg, audio, request)
+
+    async def hangup_stray(self, attempt_id: str) -> bool:
+        """Raises `AmiError` when Asterisk cannot be asked."""
+        await self.client.until_connected(_RECONNECT_S)
+        try:
+            await self.client.action("Hangup", [("Channel", attempt_id), ("Cause", "16")])
+        except ActionRefused as exc:
+            if exc.reason == "No such channel":
+                return False
+            raise
+        return True
+
+    async def aclose(self) -> None:
+        self._closing = True
+        await asyncio.gather(*(self._cancel(leg) for leg in self._legs.live()))
+        await self._release()
+
+    async def _place(self, leg: Leg, audio: MediaLeg, request: DialRequest) -> Call | NotAnswered:
+        leg.report(CallPhase.ORIGINATING)
+        asking = self._keep(self._originate(leg, request))
+        joining = self._keep(self._join(leg, audio))
+        try:
+            return await self._follow(leg, audio, joining, request.ring_timeout_s)
+        except asyncio.CancelledError:
+            self._keep(self._abandon(leg, asking))
+            raise
+
+    async def _originate(self, leg: Leg, request: DialRequest) -> None:
+        """Ask for the call; a refusal ends the leg, silence does not: the call may have been placed."""
+        assert self._media is not None
+        try:
+            fields = originate.fields(request, self.trunk, self._media.host_port)
+            self._legs.placed(leg)
+            await self.client.action("Originate", fields, action_id=leg.attempt_id)
+        except (ActionRefused, InvalidAction) as exc:
+            status = DialStatus.ERROR if isinstance(exc, InvalidAction) else DialStatus.CHANUNAVAIL
+            _log.error("ami.not_dialled", trunk=self.trunk.name, attempt_id=leg.attempt_id, reason=str(exc))
+            leg.fail(status, str(exc))
+        except AmiUnreachable as exc:
+            _log.warning("ami.originate_unconfirmed", attempt_id=leg.attempt_id, reason=str(exc))
+
+    async def _join(self, leg: Leg, audio: MediaLeg) -> bool:
+        """Whether the audio came. Its arrival is an answer too: the manager connection may be away."""
+        try:
+            await audio.connected(timeout_s=_DAY_S)
+        except MediaNotConnected:
+            return False
+        leg.answered()
+        self._keep(self._watch_audio(leg, audio))
+        return True
+
+    async def _follow(
+        self, leg: Leg, audio: MediaLeg, joining: asyncio.Task[bool], ring_timeout_s: float
+    ) -> Call | NotAnswered:
+        if not await _met(leg.decided, ring_timeout_s + _GUARD_S):
+            leg.timed_out = True
+            await self._end(leg)
+        if leg.answered_at is None or leg.hanging_up:
+            return leg.not_answered()
+        await asyncio.wait([joining], timeout=_MEDIA_S)
+        if not leg.customer_hung_up and not (joining.done() and joining.result()):
+            return await self._deaf(leg)
+        leg.report(CallPhase.ANSWERED, leg.answered_at)
+        return AsteriskCall(leg, audio, self._hang_up)
+
+    async def _deaf(self, leg: Leg) -> NotAnswered:
+        text = (
+            f"answered, but Asterisk could not bring the audio to {self.media_address}: open that address to it, or "
+            "set media_advertise to one that it reaches"
+        )
+        _log.error("ami.no_audio", trunk=self.trunk.name, attempt_id=leg.attempt_id, media=self.media_address)
+        leg.fault = leg.fault or (DialStatus.ERROR, text)
+        await self._end(leg)
+        return leg.not_answered()
+
+    async def _watch_audio(self, leg: Leg, audio: MediaLeg) -> None:
+        """The audio's end is the call's: by its event, or without one where none can come any more."""
+        await audio.closed()
+        if leg.hanging_up or await self._legs.heard_end(leg, _LAST_EVENT_S):
+            return
+        if self.client.connected:
+            _log.warning("ami.audio_ended_first", attempt_id=leg.attempt_id)
+            with contextlib.suppress(AmiError):
+                await self.client.action("Hangup", [("Channel", leg.attempt_id)])
+            if await self._legs.heard_end(leg, _LAST_EVENT_S):
+                return
+        leg.gone("the audio ended, and Asterisk did not tell why")
+
+    async def _hang_up(self, leg: Leg) -> None:
+        if not leg.closed.is_set():
+            await asyncio.shield(self._keep(self._end(leg)))
+
+    async def _cancel(self, leg: Leg) -> None:
+        leg.cancelled = leg.answered_at is None
+        await self._end(leg)
+
+    async def _abandon(self, leg: Leg, asking: asyncio.Task[None]) -> None:
+        """Whoever dialled is gone. What was asked for must not ring on."""
+        leg.cancelled = True
+        await asyncio.wait([asking])
+        await self._end(leg)
+
+    async def _end(self, leg: Leg) -> None:
+        """Hang up and wait for Asterisk to confirm; what it never confirms is given up, and hung up if it shows."""
+        await self._legs.hang_up(leg)
+        if not await _met(leg.closed, _HANGUP_S if self.client.connected else 0.0):
+            _log.warning("ami.end_unconfirmed", attempt_id=leg.attempt_id)
+            self._legs.give_up(leg)
+
+    async def _release(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._legs.aclose()
+        await self.client.aclose()
+        media, self._media = self._media, None
+        if media is not None:
+            await media.aclose()
+
+    def _failed(self, status: DialStatus, text: str) -> NotAnswered:
+        _log.error("ami.not_dialled", trunk=self.trunk.name, dial_status=status.value, reason=text)
+        return NotAnswered(status, self._clock.now(), text=text)
+
+    def _keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run beside whoever asked, and to its end even if that one is cancelled."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("ami.task_failed", trunk=self.trunk.name, exc_info=error)
+
+
+async def _met(event: asyncio.Event, within_s: float) -> bool:
+    """Whether the event happens in time."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return event.is_set()
+    return True

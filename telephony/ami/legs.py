@@ -1,0 +1,158 @@
+"""The calls of one Asterisk: which event is whose, and what is left of them after a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+import structlog
+
+from telephony.ami.client import AmiClient, AmiState, Subscription
+from telephony.ami.errors import AmiError, EventsLost
+from telephony.ami.leg import Leg
+from telephony.ami.protocol import Event
+
+_log = structlog.get_logger(__name__)
+_MOST_STRAYS: Final = 10_000
+_LOST: Final = "the manager connection was lost meanwhile, and Asterisk does not know the call any more"
+
+
+class Legs:
+    """Routes events, hangs up, and reconciles with what Asterisk has after every reconnection."""
+
+    def __init__(self, client: AmiClient) -> None:
+        self._client = client
+        self._live: dict[str, Leg] = {}
+        #: Attempts that were given up without a confirmed end: whatever shows of them is hung up.
+        self._strays: OrderedDict[str, None] = OrderedDict()
+        self._epoch = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
+        self._disconnected = asyncio.Event()
+
+    async def open(self) -> None:
+        """Begin to follow events; the client must be open."""
+        self._following = asyncio.create_task(self._follow(self._client.subscribe()))
+        self._client.on_state(self._state)
+
+    async def aclose(self) -> None:
+        """Stop following. Idempotent."""
+        tasks = [task for task in (self._following, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def live(self) -> list[Leg]:
+        return list(self._live.values())
+
+    def adopt(self, leg: Leg) -> bool:
+        """Take a call in before it is placed; False when this attempt is live already."""
+        if leg.attempt_id in self._live:
+            return False
+        self._strays.pop(leg.attempt_id, None)
+        self._live[leg.attempt_id] = leg
+        leg.when_closed(lambda: self._forget(leg))
+        return True
+
+    def _forget(self, leg: Leg) -> None:
+        self._live.pop(leg.attempt_id, None)
+
+    def placed(self, leg: Leg) -> None:
+        """The call is asked for over the present connection."""
+        leg.epoch = self._epoch
+
+    async def hang_up(self, leg: Leg) -> None:
+        """Ask Asterisk to end the call. One that has no channel yet is hung up when it shows."""
+        if leg.closed.is_set():
+            return
+        leg.hanging_up = True
+        await self._hang_up(leg.attempt_id)
+
+    def give_up(self, leg: Leg, text: str = "Asterisk did not confirm the end of the call") -> None:
+        """Count the call as ended though Asterisk has not said so; if it shows all the same, it is hung up."""
+        self._strays[leg.attempt_id] = None
+        while len(self._strays) > _MOST_STRAYS:
+            self._strays.popitem(last=False)
+        leg.gone(text)
+
+    async def heard_end(self, leg: Leg, within_s: float) -> bool:
+        """Whether the call's end is told in time; not waited for once the connection is lost."""
+        if self._client.connected:
+            waits = [asyncio.ensure_future(event.wait()) for event in (leg.closed, self._disconnected)]
+            try:
+                await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+        return leg.closed.is_set()
+
+    async def _hang_up(self, attempt_id: str) -> None:
+        try:
+            await self._client.action("Hangup", [("Channel", attempt_id), ("Cause", "16")])
+        except AmiError as exc:
+            _log.debug("ami.hangup_unconfirmed", attempt_id=attempt_id, reason=str(exc))
+
+    async def _follow(self, subscription: Subscription) -> None:
+        try:
+            async for event in subscription:
+                self._take(event)
+        except EventsLost as exc:
+            _log.error("ami.events_lost", asterisk=self._client.account.address, reason=str(exc))
+            self._following = asyncio.create_task(self._follow(self._client.subscribe()))
+            self._renew()
+
+    def _take(self, event: Event) -> None:
+        own_id = event.get("Uniqueid") or event.get("DestUniqueid")
+        if event.name == "OriginateResponse":
+            own_id = event.action_id or own_id
+        leg, own = self._live.get(own_id), True
+        if leg is None:
+            leg, own = self._live.get(event.get("Linkedid") or event.get("DestLinkedid")), False
+        if leg is not None:
+            leg.event(event, own=own)
+        shown = event.name in ("Newchannel", "Newstate")
+        if shown and own_id and (own_id in self._strays or (own and leg is not None and leg.hanging_up)):
+            self._start(own_id)
+
+    def _start(self, attempt_id: str) -> None:
+        task = asyncio.create_task(self._hang_up(attempt_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _state(self, state: AmiState) -> None:
+        if state is AmiState.CONNECTED:
+            self._disconnected.clear()
+            self._renew()
+        else:
+            self._disconnected.set()
+
+    def _renew(self) -> None:
+        """From here on, calls placed before may have ended without an event."""
+        self._epoch += 1
+        task = asyncio.create_task(self._reconcile(self._epoch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reconcile(self, epoch: int) -> None:
+        """Compare our calls with Asterisk's. Status needs the permission call alone, CoreShowChannels reporting."""
+        for attempt_id in list(self._strays):
+            await self._hang_up(attempt_id)
+        before = [leg for leg in self.live() if leg.epoch < epoch]
+        if not before:
+            return
+        try:
+            channels = {event.get("Uniqueid"): event for event in await self._client.listed("Status")}
+        except AmiError as exc:
+            _log.error("ami.not_reconciled", asterisk=self._client.account.address, calls=len(before), reason=str(exc))
+            return
+        for leg in before:
+            if leg.attempt_id in channels:
+                leg.event(channels[leg.attempt_id], own=True)
+            elif not leg.closed.is_set():
+                self.give_up(leg, _LOST)
+        _log.info("ami.reconciled", calls=len(before), lost=sum(leg.closed.is_set() for leg in before))
