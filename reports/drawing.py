@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import json
-import os
 import re
-import signal
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
-P = ParamSpec("P")
-T = TypeVar("T")
+from storage.worker import WorkerProcess
 
 INK: Final = "#26313d"
 _FAINT: Final = "#d5dbe1"
@@ -26,9 +15,6 @@ _FONT: Final = "Liberation Sans, DejaVu Sans, Arial, Helvetica, sans-serif"
 _WIDTH: Final = 560
 _BAR: Final = 26
 _IDS: Final = re.compile(r'(id="|url\(#)(clip|gradient)')
-_PARENT_LOOK_S: Final = 2.0
-#: How often a worker that dies (killed, out of memory) is replaced for one drawing.
-_WORKERS_TRIED: Final = 2
 
 
 @dataclass(frozen=True)
@@ -43,57 +29,16 @@ class Bars:
 
 async def draw_svg(name: str, bars: Bars) -> str:
     """The bars as an SVG element whose ids begin with `name`."""
-    return await _in_worker(_svg, name, bars)
+    return await worker.run(_svg, name, bars)
 
 
 async def draw_png(bars: Bars) -> bytes:
     """The bars as PNG at twice their size, on white."""
-    return await _in_worker(_png, bars)
+    return await worker.run(_png, bars)
 
 
-class _Worker:
-    """The one process that draws."""
-
-    pool: ProcessPoolExecutor | None = None
-
-    @classmethod
-    def get(cls) -> ProcessPoolExecutor:
-        if cls.pool is None:
-            # Forked, it would inherit the locks of threads that it does not have.
-            spawn = get_context("spawn")
-            cls.pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin, initargs=(os.getpid(),))
-            atexit.register(cls.close)
-        return cls.pool
-
-    @classmethod
-    def close(cls) -> None:
-        pool, cls.pool = cls.pool, None
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
-
-
-def _begin(parent: int) -> None:
-    """In the worker: leave Ctrl-C to the parent, and end when the parent has died without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_PARENT_LOOK_S)
-    os._exit(0)
-
-
-async def _in_worker(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    assert not kwargs
-    for last in range(_WORKERS_TRIED):
-        try:
-            return await asyncio.get_running_loop().run_in_executor(_Worker.get(), work, *args)
-        except BrokenProcessPool:
-            _Worker.close()
-            if last == _WORKERS_TRIED - 1:
-                raise
-    raise AssertionError("unreachable")
+#: The one process that draws.
+worker = WorkerProcess()
 
 
 def _svg(name: str, bars: Bars) -> str:
