@@ -132,9 +132,12 @@ class Asterisk:
         await self.kill()
         await self.boot()
 
-    def freeze(self) -> None:
-        """Stop the process from doing anything until `thaw`; its sockets stay open."""
+    async def freeze(self) -> None:
+        """Stop the process from doing anything until `thaw`; its sockets stay open. Returns when all threads stand."""
         self._signal(signal.SIGSTOP)
+        async with asyncio.timeout(_START_S):
+            while not _stopped(self.pid):  # noqa: ASYNC110 - the kernel does it
+                await asyncio.sleep(0.01)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -190,3 +193,11 @@ class Asterisk:
     def _last_words(self) -> str:
         console = (self.folder / "console.txt").read_text(encoding="utf-8", errors="replace")
         return (console + self.log_text())[-3000:]
+
+
+def _stopped(pid: int) -> bool:
+    try:
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:  # a thread ended between the two looks
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)

@@ -68,12 +68,23 @@ async def test_a_killed_asterisk_comes_back_on_the_same_ports(tmp_path: Path) ->
 
 async def test_a_frozen_asterisk_says_nothing_until_it_is_thawed(tmp_path: Path) -> None:
     async with Asterisk.start(tmp_path) as pbx, manager(pbx) as connection:
-        pbx.freeze()
+        await pbx.freeze()
         asking = asyncio.create_task(connection.action(Action="Ping"))
         done, _ = await asyncio.wait([asking], timeout=0.3)
         assert not done
         pbx.thaw()
         assert "Ping: Pong" in await asking
+
+
+async def test_a_file_of_ones_own_adds_to_a_generated_manager_conf(tmp_path: Path) -> None:
+    """What docs/how-to/connect-asterisk.md does on FreePBX, whose manager.conf is written anew by its pages."""
+    extra = {
+        "manager.conf": "\n#include manager_custom.conf\n",
+        "manager_custom.conf": "[general](+)\nbindaddr = 127.0.0.2\n[second]\nsecret = s\nread = call\n",
+    }
+    async with Asterisk.start(tmp_path, extra=extra) as pbx:
+        assert f"127.0.0.2:{pbx.ami_port}" in await pbx.cli("manager show settings")
+        assert "read perm: call" in await pbx.cli("manager show user second")
 
 
 async def test_each_trunk_has_its_own_far_end_and_qualify(tmp_path: Path) -> None:

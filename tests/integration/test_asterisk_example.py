@@ -97,5 +97,5 @@ async def test_the_example_user_may_dial_and_hang_up_and_nothing_else(tmp_path: 
     async with SimulatedNetwork([]) as network, _example(tmp_path, network.port) as pbx:
         shown = await pbx.cli("manager show user campana")
         rights = dict(re.findall(r"(read|write) perm: (\S+)", shown))
-        assert set(rights["read"].split(",")) == {"call", "user", "reporting"}
-        assert set(rights["write"].split(",")) == {"originate", "call", "reporting"}
+        assert set(rights["read"].split(",")) == {"call", "user"}
+        assert set(rights["write"].split(",")) == {"originate", "call"}

@@ -1,0 +1,105 @@
+"""Campana as an extension of a PBX: what remains for versions of Asterisk without AudioSocket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from telephony.call import Call, DialRequest, NotAnswered
+from telephony.outcomes import DialStatus
+from telephony.simulator.network import SimulatedNetwork
+from telephony.simulator.persona import Answer, Echo, Persona, Reject, RingOut
+from telephony.sip.dialer import SipDialer
+from telephony.sip.settings import SipSettings
+from telephony.trunk import TrunkConfig
+from tests.support_asterisk import Asterisk
+from tests.support_asterisk_config import HOST
+from tests.support_sip import Listener, chirp, find
+
+ECHO, BUSY, UNKNOWN, RING = "+84900000001", "+84900000002", "+84900000003", "+84900000004"
+PASSWORD = "of-the-extension"
+_PERSONAS = (
+    Persona((ECHO,), "echo", Answer(0), (Echo(),)),
+    Persona((BUSY,), "busy", Reject(486)),
+    Persona((UNKNOWN,), "unknown", Reject(404)),
+    Persona((RING,), "lets it ring", RingOut()),
+)
+#: As docs/how-to/connect-asterisk.md prints it.
+_PJSIP = f"""
+[global]
+type = global
+endpoint_identifier_order = username,ip,anonymous
+[campana]
+type = endpoint
+transport = udp
+context = from-campana
+disallow = all
+allow = alaw,ulaw
+direct_media = no
+auth = campana
+aors = campana
+[campana]
+type = auth
+auth_type = userpass
+username = campana
+password = {PASSWORD}
+[campana]
+type = aor
+max_contacts = 1
+"""
+_EXTENSIONS = """
+[from-campana]
+exten => _[+0-9]!,1,Dial(PJSIP/${EXTEN}@trunk,60)
+ same => n,Hangup(${HANGUPCAUSE})
+"""
+
+
+@contextlib.asynccontextmanager
+async def _extension(folder: Path, *, password: str = PASSWORD, register: bool = True) -> AsyncIterator[SipDialer]:
+    extra = {"pjsip.conf": _PJSIP, "extensions.conf": _EXTENSIONS}
+    async with (
+        SimulatedNetwork(_PERSONAS) as network,
+        Asterisk.start(folder, network.port, extra=extra) as pbx,
+    ):
+        trunk = TrunkConfig("pbx", HOST, pbx.sip_port, user="campana", password=password)
+        async with SipDialer(replace(trunk, register=register), SipSettings(bind=HOST)) as dialer:
+            yield dialer
+
+
+async def _dial(dialer: SipDialer, number: str, ring_timeout_s: float = 30.0) -> Call | NotAnswered:
+    return await dialer.dial(DialRequest("attempt", number, ring_timeout_s=ring_timeout_s), lambda _phase, _at: None)
+
+
+async def test_audio_passes_through_the_pbx_both_ways(tmp_path: Path) -> None:
+    async with _extension(tmp_path) as dialer:
+        call = await _dial(dialer, ECHO)
+        assert not isinstance(call, NotAnswered), call
+        listener = Listener(call)
+        said = chirp(600, call.media.rate_hz)
+        await call.media.write(said)
+        await listener.until_frames(100)
+        assert find(said, listener.pcm)[1] > 0.9
+        await call.hangup()
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(BUSY, DialStatus.BUSY), (UNKNOWN, DialStatus.INVALID), (RING, DialStatus.NOANSWER)],
+)
+async def test_the_pbx_hands_the_outcome_on(tmp_path: Path, number: str, expected: DialStatus) -> None:
+    async with _extension(tmp_path, register=False) as dialer:
+        result = await _dial(dialer, number, ring_timeout_s=2.0 if number == RING else 30.0)
+        assert isinstance(result, NotAnswered)
+        assert result.dial_status is expected, result
+
+
+async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
+    async with _extension(tmp_path, password="wrong", register=False) as dialer:
+        result = await _dial(dialer, ECHO)
+        assert isinstance(result, NotAnswered)
+        assert result.dial_status is DialStatus.CHANUNAVAIL
+        assert result.sip_code == 401
