@@ -155,14 +155,23 @@ class Database:
     async def check(self) -> None:
         """Connect once; raises `DatabaseUnreachable` with the remedy."""
         try:
+            if self.is_sqlite:
+                await asyncio.to_thread(self._open_once)
             async with self.write():
                 pass
-        except DBAPIError as exc:
+        except sqlite3.Error as exc:
             raise DatabaseUnreachable(self._unreachable(exc)) from exc
+        except DBAPIError as exc:
+            raise DatabaseUnreachable(self._unreachable(exc.orig)) from exc
 
-    def _unreachable(self, exc: DBAPIError) -> str:
+    def _open_once(self) -> None:
+        # Where a file cannot be opened the asyncio driver leaves a thread behind, which ends with a traceback when
+        # the event loop has closed meanwhile.
+        sqlite3.connect(str(self.url.database)).close()
+
+    def _unreachable(self, exc: BaseException | None) -> str:
         where = self.url.render_as_string(hide_password=True)
-        reason = str(exc.orig).strip().splitlines()[0]
+        reason = str(exc).strip().splitlines()[0]
         remedy = (
             "check the file's folder and permissions" if self.is_sqlite else "check that the server runs and admits us"
         )
