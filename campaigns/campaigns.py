@@ -25,6 +25,7 @@ from campaigns.states import (
     ContactState,
     move_campaign,
 )
+from campaigns.trunks import pause_reason
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
 from storage.database import Database
@@ -82,6 +83,8 @@ class CampaignStatus:
     attempts: int
     started_at: datetime | None
     finished_at: datetime | None
+    #: Why its trunk is paused, while it runs; no call is placed then but one on trial.
+    trunk_paused: str | None = None
 
     @property
     def contacts_left(self) -> int:
@@ -195,6 +198,11 @@ class Campaigns:
         async with self._database.read() as conn:
             return (await self._row(conn, campaign_id, lock=False))["finished_at"] is not None
 
+    async def trunk_paused(self, campaign_id: int) -> str | None:
+        """Why the campaign's trunk is paused; None when it is not."""
+        async with self._database.read() as conn:
+            return await pause_reason(conn, (await self._row(conn, campaign_id, lock=False))["trunk"])
+
     async def status(self, campaign_id: int) -> CampaignStatus:
         """How the campaign stands; raises `UnknownCampaign`."""
         async with self._database.read() as conn:
@@ -207,6 +215,8 @@ class Campaigns:
             live = select(func.count()).where(
                 attempts.c.campaign_id == campaign_id, attempts.c.phase != words([AttemptPhase.ENDED])[0]
             )
+            running = row["state"] == CampaignState.RUNNING
+            trunk_paused = await pause_reason(conn, row["trunk"]) if running else None
             figures = [int((await conn.execute(statement)).scalar_one()) for statement in (placed, live)]
         now = self._clock.now()
         opens_at = campaign_schedule(row).next_opening(now)
@@ -223,6 +233,7 @@ class Campaigns:
             attempts=figures[0],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
+            trunk_paused=trunk_paused,
         )
 
     async def _due(

@@ -26,3 +26,7 @@ class BadSchedule(CampaignError):
 
 class BadRetryRule(CampaignError):
     """A call-back rule cannot be understood."""
+
+
+class UnknownTrunk(CampaignError):
+    """There is no such trunk."""

@@ -179,7 +179,7 @@ class Moves:
         )
         self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
         self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code)
-        spared = self._loaded.trunks.settled(row["id"], facts)
+        spared = self._loaded.trunks.settled(row, facts)
         counted = not spared and counts(row, facts)
         attempt.set(**verdict.values, counted=counted)
         self._keep(row, facts)

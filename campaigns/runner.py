@@ -15,7 +15,9 @@ from campaigns.calling import CallEvent, Calling, VoicebotFactory
 from campaigns.campaigns import Campaigns
 from campaigns.claiming import Claim
 from campaigns.nodes import surely_dead
+from campaigns.probing import TrunkProbing
 from campaigns.states import CampaignState
+from campaigns.trunks import Trunks
 from storage.clock import Clock
 from storage.database import Database
 from telephony.call import Dialer
@@ -55,6 +57,7 @@ class Runner:
         self._ledger = ledger
         self._campaigns = Campaigns(database, clock)
         self._dialers = dialers
+        self._probing = TrunkProbing(Trunks(database, clock), dialers)
         self._clock = clock
         self._settings = settings
         self._calling = Calling(
@@ -97,7 +100,7 @@ class Runner:
     async def _run(self, campaign_id: int | None) -> None:
         await self._reap()
         async with asyncio.TaskGroup() as house:
-            chores = [house.create_task(self._heartbeat()), house.create_task(self._undertaker())]
+            chores = [house.create_task(chore()) for chore in (self._heartbeat, self._undertaker, self._probe)]
             try:
                 async with asyncio.TaskGroup() as calls:
                     await self._claim_loop(calls, campaign_id)
@@ -177,6 +180,16 @@ class Runner:
                 await self._reap()
             except Exception:
                 log.exception("reap_failed")
+
+    async def _probe(self) -> None:
+        """Ask paused trunks whether they are back."""
+        while True:
+            await asyncio.sleep(self._settings.poll_s)
+            try:
+                if await self._probing.look():
+                    self._woken.set()
+            except Exception:
+                log.exception("probing_failed")
 
     def _let_go(self, attempt_id: str) -> None:
         held = self._live.get(attempt_id)

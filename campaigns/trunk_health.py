@@ -211,7 +211,8 @@ class Breaker:
         """A probe of a paused trunk has come back."""
         if self.health is not TrunkHealth.PAUSED or self.probe_at is None:
             return self
-        if ok:
+        # Some networks never answer a probe: in the end only a call can tell, and its contact is spared.
+        if ok or self.trials >= len(BACK_OFF) - 1:
             return replace(self, health=TrunkHealth.TRYING, probe_at=None, trial_attempt_id=None)
         trials = self.trials + 1
         return replace(self, trials=trials, probe_at=now + _wait(trials))

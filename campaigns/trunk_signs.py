@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import select, update
@@ -65,26 +66,28 @@ class TrunkSigns:
         if breaker is not None:
             self._breakers[self._trunk_of[attempt_id]] = breaker.ended(attempt_id)
 
-    def settled(self, attempt_id: str, facts: Settlement) -> bool:
-        """Note an ended call; whether the trunk alone is to blame, so that the contact is spared the attempt.
+    def settled(self, row: Mapping[str, Any], facts: Settlement) -> bool:
+        """Note an ended call, given its row of the table attempts; whether the trunk alone is to blame, so that the contact is spared the attempt.
 
         That is so for a refusal of our credentials or credit, which only a repair can change, and for the trial call
         of a paused trunk, which we placed for the trunk's sake.
         """
+        attempt_id = row["id"]
         breaker, sign = self._of(attempt_id), read_sign(facts)
         was_trial = breaker is not None and breaker.trial_attempt_id == attempt_id
         if breaker is not None:
-            self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, attempt_id, facts)
+            self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, row, facts)
         return sign is Sign.REFUSED or (sign is Sign.FAULT and was_trial)
 
-    def _after(self, breaker: Breaker, sign: Sign, attempt_id: str, facts: Settlement) -> Breaker:
+    def _after(self, breaker: Breaker, sign: Sign, row: Mapping[str, Any], facts: Settlement) -> Breaker:
         if sign is Sign.NOTHING:
-            return breaker.ended(attempt_id)
+            return breaker.ended(row["id"])
         if sign is Sign.WELL:
             end = facts.dial or facts.end
-            return breaker.well(attempt_id, facts.answered_at or (end.ended_at if end else self._now))
+            heard = (row["ringing_at"], row["answered_at"], facts.answered_at, end.ended_at if end else None)
+            return breaker.well(row["id"], next((at for at in heard if at is not None), self._now))
         assert facts.dial is not None
-        return breaker.failed(sign, FailingCall.of(attempt_id, facts.dial), self._now)
+        return breaker.failed(sign, FailingCall.of(row["id"], facts.dial), self._now)
 
     async def store(self, conn: AsyncConnection) -> None:
         """Write what has changed; a trunk that has just been paused is told of by mail."""

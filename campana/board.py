@@ -38,11 +38,21 @@ class Board:
     clock: Clock
     #: Contacts that were through before we looked.
     through: int = 0
+    #: Why no call is being placed, where there is a reason that people can do something about.
+    notice: str | None = None
     _calls: dict[str, CallEvent] = field(default_factory=dict)
     _since: dict[str, datetime] = field(default_factory=dict)
     _through: set[int] = field(default_factory=set)
     _codes: Counter[str] = field(default_factory=Counter)
     _ended: int = 0
+    #: Where lines are printed one after the other instead of drawn.
+    _plain: Console | None = None
+
+    def notify(self, notice: str | None) -> None:
+        """Show why no call is being placed, or take that back."""
+        if notice and notice != self.notice and self._plain is not None:
+            self._plain.print(notice, markup=False, highlight=False, soft_wrap=True)
+        self.notice = notice
 
     def follow(self, event: CallEvent) -> None:
         """Take one event in."""
@@ -69,6 +79,7 @@ class Board:
     def shown(self, console: Console) -> Iterator[None]:
         """Draw twice a second while the block runs; plain lines instead where there is no terminal."""
         if not console.is_terminal:
+            self._plain = console
             yield
             console.print(self._summary())
             return
@@ -89,7 +100,8 @@ class Board:
             f"{self.live} live",
             f"{self._ended} attempts",
         )
-        return Group(line, Text(codes, style="cyan"))
+        notices = [Text(self.notice, style="bold red")] if self.notice else []
+        return Group(line, Text(codes, style="cyan"), *notices)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")

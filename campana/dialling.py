@@ -7,8 +7,10 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.campaigns import CampaignStatus
 from campaigns.runner import Runner
@@ -16,6 +18,10 @@ from campaigns.states import CampaignState
 from campana.application import App
 from campana.board import Board
 from campana.node import Node, open_node
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S = 2.0
 
 
 async def dial_campaign(app: App, campaign_id: int, screen: Console) -> None:
@@ -37,11 +43,25 @@ async def run_shown(node: Node, status: CampaignStatus, screen: Console) -> None
     contacts = sum(status.contacts.values())
     board = Board(status.name, contacts, node.app.clock, through=contacts - status.contacts_left)
     unsubscribe = node.runner.subscribe(board.follow)
+    watching = asyncio.create_task(_watch_trunk(node.app, status.campaign_id, board))
     try:
         with board.shown(screen):
             await node.runner.run_until_complete(status.campaign_id)
     finally:
+        watching.cancel()
+        await asyncio.wait([watching])
         unsubscribe()
+
+
+async def _watch_trunk(app: App, campaign_id: int, board: Board) -> None:
+    """Say on the board when no call can be placed because the trunk is paused."""
+    while True:
+        try:
+            reason = await app.campaigns.trunk_paused(campaign_id)
+            board.notify(None if reason is None else f"trunk paused: {reason}")
+        except SQLAlchemyError:
+            log.exception("trunk_state_unknown", campaign_id=campaign_id)
+        await asyncio.sleep(_LOOK_S)
 
 
 async def warm_up(node: Node, campaign_id: int, screen: Console) -> None:

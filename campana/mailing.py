@@ -13,6 +13,8 @@ from campana.application import App
 from campana.settings import Settings
 from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
+from reports.trunk_mail import TOPIC as TRUNK_MAIL
+from reports.trunk_mail import deliver_trunk_mail
 from storage.outbox import DEAD, DONE, OutboxWorker
 from storage.tables import outbox
 
@@ -55,7 +57,10 @@ async def open_outbox(app: App) -> AsyncIterator[OutboxWorker]:
     async def report_mail(payload: Mapping[str, Any]) -> None:
         await deliver_report(app.database, payload, smtp)
 
-    worker = OutboxWorker(app.database, app.clock, {REPORT_MAIL: report_mail})
+    async def trunk_mail(payload: Mapping[str, Any]) -> None:
+        await deliver_trunk_mail(app.database, payload, smtp)
+
+    worker = OutboxWorker(app.database, app.clock, {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail})
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(worker.run(), name="outbox")
         try:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reports.measures import FINISHED, Totals, totals
 from reports.overview import CodeCount, code_counts
 from reports.scope import CampaignHead, Scope, campaign_head
+from reports.trunks import TrunkPause, trunk_pause
 from reports.wording import OPEN_CONTACT_STATES
 from storage.tables import attempts, contacts
 from storage.types import UtcTime
@@ -41,6 +42,8 @@ class Live:
     totals: Totals
     #: When the next contact may be called, while nobody is called and somebody is still to be.
     next_at: datetime | None
+    #: Why calls wait for the trunk, when they do.
+    trunk: TrunkPause | None = None
 
     @property
     def contacts(self) -> int:
@@ -70,6 +73,7 @@ async def live(conn: AsyncConnection, campaign_id: int) -> Live:
         codes=await code_counts(conn, scope),
         totals=await totals(conn, scope),
         next_at=None if calls else await _next_at(conn, campaign_id),
+        trunk=await trunk_pause(conn, campaign_id),
     )
 
 

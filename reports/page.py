@@ -28,6 +28,7 @@ def environment(package: str) -> Environment:
     }
     made.globals |= {
         "words": {
+            "trunk_health": wording.TRUNK_HEALTH,
             "campaign_state": wording.CAMPAIGN_STATES,
             "contact_state": wording.CONTACT_STATES,
             "phase": wording.PHASES,

@@ -32,6 +32,12 @@ CONTACT_STATES: Final = {
     "error": "Error",
     "cancelled": "Cancelled",
 }
+TRUNK_HEALTH: Final = {
+    "healthy": "Healthy",
+    "suspect": "Suspect",
+    "paused": "Paused",
+    "trying": "On trial",
+}
 #: Contacts in these are still to be called, or are being called.
 OPEN_CONTACT_STATES: Final = frozenset({"held", "pending", "in_progress", "retry_wait", "callback"})
 PHASES: Final = {

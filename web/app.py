@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
 from storage.clock import Clock, SystemClock
 from storage.database import Database
-from web import calls, campaigns, exports, live, recordings, usage
+from web import calls, campaigns, exports, live, recordings, trunks, usage
 from web.access import Guard
 from web.control import CampaignControl
 from web.errors import ControlRefused
@@ -35,7 +35,7 @@ def create_app(
     app = FastAPI(title="Campana", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.shared = Shared(database, settings, control, clock or SystemClock())
     app.add_middleware(Guard)
-    for part in (campaigns, calls, live, recordings, exports, usage):
+    for part in (campaigns, calls, live, recordings, exports, usage, trunks):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=_STATIC))
     app.add_api_route("/healthz", _health, response_class=PlainTextResponse, include_in_schema=False)

@@ -39,11 +39,24 @@ class Accounts:
         if not self._trunk.register:
             return
         agent = await runtime.user_agent(self._account(self._user(), refresh_s=_REFRESH_S))
+        await self._register(agent)
+        self._registered = agent
+
+    async def _register(self, agent: UserAgent) -> None:
         try:
             await agent.register(timeout=_REGISTER_S)
         except (RegistrationError, BaresipError) as exc:
             raise RegistrationFailed(f"trunk {self._trunk.name!r} at {self._trunk.address}: {exc}") from exc
-        self._registered = agent
+
+    @property
+    def registers(self) -> bool:
+        """Whether the trunk knows us by a registration."""
+        return self._registered is not None
+
+    async def renew(self) -> None:
+        """Register once more, now; raises `RegistrationFailed`."""
+        if self._registered is not None:
+            await self._register(self._registered)
 
     async def close(self) -> None:
         """Take the registration back."""

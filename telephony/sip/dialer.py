@@ -14,10 +14,12 @@ from storage.clock import Clock, SystemClock
 from telephony.call import Call, DialRequest, NotAnswered, PhaseListener
 from telephony.errors import InvalidHeader, TelephonyError
 from telephony.outcomes import DialStatus, classify_sip
+from telephony.probing import Probe
 from telephony.sip.account import Accounts
 from telephony.sip.call import SipCall, end_leg
 from telephony.sip.headers import ATTEMPT_HEADER, check_headers
 from telephony.sip.leg import Leg, LegState
+from telephony.sip.probe import ask
 from telephony.sip.runtime import SipRuntime
 from telephony.sip.settings import SipSettings
 from telephony.trunk import TrunkConfig, is_diallable
@@ -94,6 +96,27 @@ class SipDialer:
     async def hangup_stray(self, attempt_id: str) -> bool:
         """Always False: the calls of a SIP user agent end with its process."""
         return False
+
+    async def probe(self) -> Probe:
+        """See `telephony.probing.CanProbe`: a registration where the trunk wants one, else OPTIONS over UDP.
+
+        OPTIONS tells whether the peer is there and in service; any answer below 500 means so (RFC 3261 section 11).
+        Behind a proxy and over TCP or TLS only a call can tell.
+        """
+        if self._runtime is None or self._closing:
+            return Probe(False, "the dialer is closed")
+        try:
+            if self._accounts.registers:
+                await self._accounts.renew()
+                return Probe(True, "accepts our registration")
+            if self.trunk.outbound_proxy is not None or self.trunk.transport != "udp":
+                return Probe(True, "cannot be asked; a call will tell")
+            reply = await ask(self.trunk)
+        except TelephonyError as exc:
+            return Probe(False, str(exc))
+        if reply is None:
+            return Probe(False, "does not answer OPTIONS")
+        return Probe(reply.status < 500, str(reply))
 
     async def aclose(self) -> None:
         self._closing = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
@@ -15,10 +16,21 @@ from telephony.trunk import TrunkConfig
 _T1_S: Final = 0.5
 
 
+@dataclass(frozen=True)
+class Reply:
+    """The final answer to OPTIONS."""
+
+    status: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"answers {self.status} {self.reason}".rstrip()
+
+
 class _Answers(asyncio.DatagramProtocol):
     def __init__(self, call_id: str) -> None:
         self._call_id = call_id
-        self.answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
@@ -27,7 +39,7 @@ class _Answers(asyncio.DatagramProtocol):
         except SipSyntaxError:
             return
         if mine and isinstance(message, Response) and message.status >= 200 and not self.answer.done():
-            self.answer.set_result(f"answers {message.status} {message.reason}".rstrip())
+            self.answer.set_result(Reply(message.status, message.reason))
 
     def error_received(self, exc: Exception) -> None:
         if not self.answer.done():
@@ -35,7 +47,13 @@ class _Answers(asyncio.DatagramProtocol):
 
 
 async def probe(trunk: TrunkConfig, *, timeout_s: float = 4.0) -> str | None:
-    """What the trunk's peer answers to OPTIONS, or None when nothing comes; any final answer shows it is there.
+    """What the trunk's peer answers to OPTIONS, in words, or None when nothing comes; see `ask`."""
+    reply = await ask(trunk, timeout_s=timeout_s)
+    return None if reply is None else str(reply)
+
+
+async def ask(trunk: TrunkConfig, *, timeout_s: float = 4.0) -> Reply | None:
+    """The peer's final answer to OPTIONS, or None when nothing comes; any answer shows that it is there.
 
     Raises `TelephonyError` when the host name cannot be resolved.
     """

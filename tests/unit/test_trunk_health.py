@@ -123,15 +123,17 @@ def test_calls_that_still_end_while_it_is_paused_change_nothing_but_the_list() -
     assert len(later.failing_calls) == CALLS_KEPT
 
 
-def test_probes_in_vain_come_less_and_less_often() -> None:
+def test_probes_in_vain_come_less_and_less_often_until_a_call_must_tell() -> None:
     breaker, now, waits = _failing(5), NOW, []
-    for _ in range(7):
-        assert breaker.probe_at is not None
+    while breaker.probe_at is not None:
         waits.append((breaker.probe_at - now).total_seconds())
         now = breaker.probe_at
         breaker = breaker.probed(ok=False, now=now)
-    assert waits == [30, 60, 120, 300, 600, 600, 600]
-    assert breaker.health is TrunkHealth.PAUSED
+    assert waits == [30, 60, 120, 300, 600]
+    assert (breaker.health, breaker.room(9)) == (TrunkHealth.TRYING, 1)
+    again = breaker.tries("t").failed(Sign.FAULT, FailingCall("t", now, "CHANUNAVAIL"), now)
+    assert again.probe_at == now + timedelta(minutes=10)
+    assert again.probed(ok=False, now=now).health is TrunkHealth.TRYING
 
 
 def _trying() -> Breaker:
