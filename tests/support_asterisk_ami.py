@@ -42,15 +42,28 @@ class Manager:
 @contextlib.asynccontextmanager
 async def manager(pbx: Asterisk, *, tls: bool = False) -> AsyncIterator[Manager]:
     """Connect, read the greeting, log in."""
+    async with _connected(pbx, tls=tls) as connection:
+        answer = await connection.action(Action="Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
+        assert "Response: Success" in answer, answer
+        yield connection
+
+
+async def refused_login(pbx: Asterisk, user: str, secret: str) -> str:
+    """What Asterisk answers to a login that it does not accept."""
+    async with _connected(pbx) as connection:
+        answer = await connection.action(Action="Login", Username=user, Secret=secret)
+        assert "Response: Error" in answer, answer
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def _connected(pbx: Asterisk, *, tls: bool = False) -> AsyncIterator[Manager]:
     context = ssl.create_default_context(cafile=str(pbx.certificate)) if tls else None
     port = pbx.ami_tls_port if tls else pbx.ami_port
     reader, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port, ssl=context), _PATIENCE_S)
     try:
         assert (await asyncio.wait_for(reader.readline(), _PATIENCE_S)).startswith(b"Asterisk Call Manager/")
-        connection = Manager(reader, writer)
-        answer = await connection.action(Action="Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
-        assert "Response: Success" in answer, answer
-        yield connection
+        yield Manager(reader, writer)
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):

@@ -14,7 +14,7 @@ import pytest
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona
 from tests.support_asterisk import Asterisk, require_asterisk
-from tests.support_asterisk_ami import manager
+from tests.support_asterisk_ami import manager, refused_login
 from tests.support_asterisk_config import HOST, Ports, Trunk
 from tests.support_sip import loud_ms
 
@@ -78,13 +78,37 @@ async def test_a_frozen_asterisk_says_nothing_until_it_is_thawed(tmp_path: Path)
 
 async def test_a_file_of_ones_own_adds_to_a_generated_manager_conf(tmp_path: Path) -> None:
     """What docs/how-to/connect-asterisk.md does on FreePBX, whose manager.conf is written anew by its pages."""
-    extra = {
-        "manager.conf": "\n#include manager_custom.conf\n",
-        "manager_custom.conf": "[general](+)\nbindaddr = 127.0.0.2\n[second]\nsecret = s\nread = call\n",
-    }
-    async with Asterisk.start(tmp_path, extra=extra) as pbx:
+    custom = tmp_path / "etc" / "manager_custom.conf"
+    extra = {"manager.conf": "\n#include manager_custom.conf\n", custom.name: ""}
+    async with Asterisk.start(tmp_path, extra=extra, tls=True) as pbx:
+        custom.write_text("[general](+)\nbindaddr = 127.0.0.2\n[second]\nsecret = s\nread = call\n")
+        await pbx.cli("manager reload")
         assert f"127.0.0.2:{pbx.ami_port}" in await pbx.cli("manager show settings")
+        _, writer = await asyncio.open_connection("127.0.0.2", pbx.ami_port)
+        writer.close()
+        await writer.wait_closed()
         assert "read perm: call" in await pbx.cli("manager show user second")
+
+
+async def test_tls_can_be_added_while_it_runs(tmp_path: Path) -> None:
+    async with Asterisk.start(tmp_path / "other", tls=True) as other, Asterisk.start(tmp_path / "pbx") as pbx:
+        keys = f"tlscertfile = {other.certificate}\ntlsprivatekey = {other.certificate.with_suffix('.key')}\n"
+        listen = f"tlsenable = yes\ntlsbindaddr = {HOST}:{pbx.ami_tls_port}\n"
+        with (tmp_path / "pbx" / "etc" / "manager.conf").open("a") as file:
+            file.write(f"\n[general](+)\n{listen}{keys}")
+        await pbx.cli("manager reload")
+        pbx.certificate.write_bytes(other.certificate.read_bytes())
+        async with manager(pbx, tls=True) as connection:
+            assert "Ping: Pong" in await connection.action(Action="Ping")
+
+
+async def test_a_user_from_a_wrong_address_is_told_what_a_wrong_secret_is_told(tmp_path: Path) -> None:
+    section = "\n[elsewhere]\nsecret = s\ndeny = 0.0.0.0/0.0.0.0\npermit = 192.0.2.1/255.255.255.255\n"
+    async with Asterisk.start(tmp_path, extra={"manager.conf": section}) as pbx:
+        for user, secret in (("elsewhere", "s"), (pbx.ami_user, "wrong")):
+            answer = await refused_login(pbx, user, secret)
+            assert "Authentication failed" in answer
+        assert "failed to pass IP ACL as 'elsewhere'" in pbx.log_text()
 
 
 async def test_each_trunk_has_its_own_far_end_and_qualify(tmp_path: Path) -> None:
