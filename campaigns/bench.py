@@ -126,20 +126,23 @@ async def _watch_stalls() -> AsyncIterator[list[float]]:
         task.cancel()
 
 
+async def make_null_campaign(database: Database, clock: Clock, *, region: str = "US") -> int:
+    """A draft without contacts on a trunk without limits, in an empty database; its id."""
+    async with database.write() as conn:
+        for table, row in _house(clock.now()).items():
+            await conn.execute(insert(table).values(**row))
+    new = NewCampaign(1, "BENCH", "Bench", 1, 1, "null", region, "UTC", concurrency=1_000_000)
+    return await Campaigns(database, clock).create(new)
+
+
 async def prepare_null_campaign(database: Database, clock: Clock, people: int) -> int:
     """A running campaign of so many contacts on a trunk without limits, in an empty database; its id."""
-    now = clock.now()
-    async with database.write() as conn:
-        for table, row in _house(now).items():
-            await conn.execute(insert(table).values(**row))
-    campaigns = Campaigns(database, clock)
-    new = NewCampaign(1, "BENCH", "Bench", 1, 1, "null", "US", "UTC", concurrency=1_000_000)
-    campaign_id = await campaigns.create(new)
+    campaign_id = await make_null_campaign(database, clock)
     for first in range(0, people, _SETUP_ROWS):
         async with database.write() as conn:
             rows = [_contact(campaign_id, place) for place in range(first, min(first + _SETUP_ROWS, people))]
             await conn.execute(insert(contacts), rows)
-    await campaigns.start(campaign_id)
+    await Campaigns(database, clock).start(campaign_id)
     return campaign_id
 
 

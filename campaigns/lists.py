@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from sqlalchemy import RowMapping, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns import suppression
+from campaigns.checking import check_rows
 from campaigns.columns import Columns, read_header
 from campaigns.errors import CampaignError, UnknownCampaign
 from campaigns.listfile import ListError, Record, Source, inspect
 from campaigns.resultfile import ResultFile, result_file
-from campaigns.rows import Row, RowRules, RowStatus, check_row
+from campaigns.rows import Row, RowRules, RowStatus
 from campaigns.states import CampaignState, ContactState
 from storage.clock import Clock, SystemClock
 from storage.database import Database
@@ -27,6 +29,8 @@ from storage.tables import campaigns, contacts, list_imports
 __all__ = ["ImportSummary", "ListError", "Preview", "RowStatus", "import_list", "preview"]
 
 BATCH_ROWS: Final = 2000
+# From here on a process of its own, which takes a second to start, checks rows while we store those before.
+_LONG_LINES: Final = 20_000
 _PHONE_WIDTH, _DETAIL_WIDTH = 64, 200
 _STATES: Final[Mapping[RowStatus, ContactState]] = {
     RowStatus.ACCEPTED: ContactState.PENDING,
@@ -125,11 +129,13 @@ async def import_list(
     target = result_path or path.with_name(f"{path.stem}.{job.campaign['code']}.result.csv")
     with result_file(target) as results:
         await _replay(database, job, results)
-        rest = iter(()) if job.finished else _batches(islice(records, job.rows, None), rules, batch_rows)
-        while batch := await asyncio.to_thread(next, rest, None):
-            results.write(await _store(database, job, batch, clock))
-            if progress is not None:
-                progress(job.rows, source.lines)
+        rest = iter(()) if job.finished else islice(records, job.rows, None)
+        checked = check_rows(rest, rules, batch_rows, beside=source.lines - job.rows >= _LONG_LINES)
+        async with contextlib.aclosing(checked):
+            async for batch in checked:
+                results.write(await _store(database, job, batch, clock))
+                if progress is not None:
+                    progress(job.rows, source.lines)
     await _finish(database, job, target.absolute())
     counts = {status: job.counts[status.value] for status in RowStatus}
     return ImportSummary(job.id, path.name, job.rows, counts, job.rows - before, missing, target)
@@ -146,11 +152,6 @@ def _opened(source: Source) -> tuple[Columns, Iterator[Record]]:
 def _missing(columns: Columns, required: Collection[str]) -> tuple[str, ...]:
     held = set(columns.variables.values()) | set(columns.reserved.values())
     return tuple(sorted(set(required) - held))
-
-
-def _batches(records: Iterator[Record], rules: RowRules, size: int) -> Iterator[list[Row]]:
-    while batch := [check_row(record, rules) for record in islice(records, size)]:
-        yield batch
 
 
 async def _begin(database: Database, campaign_id: int, source: Source, clock: Clock) -> _Import:
