@@ -13,6 +13,7 @@ import pytest
 
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona
+from tests.conftest import tool
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_ami import manager, refused_login
 from tests.support_asterisk_config import HOST, Ports, Trunk
@@ -187,7 +188,7 @@ def test_an_installed_asterisk_is_not_fetched_again(tmp_path: Path) -> None:
 def test_a_machine_without_debian_packages_is_told_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     for name in ("bash", "mkdir", "dirname", "flock"):
-        (tmp_path / "bin" / name).symlink_to(Path("/usr/bin") / name)
+        (tmp_path / "bin" / name).symlink_to(tool(name, "util-linux"))
     environment = {"PATH": str(tmp_path / "bin"), "CAMPANA_ASTERISK_PREFIX": str(tmp_path / "asterisk")}
     done = subprocess.run(
         [REPOSITORY / "scripts" / "asterisk", "install"],
@@ -199,3 +200,18 @@ def test_a_machine_without_debian_packages_is_told_what_to_do(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert "needs a Debian machine" in done.stderr
+
+
+def test_a_machine_without_a_debian_mirror_is_told_what_to_do(tmp_path: Path) -> None:
+    tool("apt-get", "apt")
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "/dev/null"; Dir::Etc::sourceparts "/dev/null"; Dir::State::lists "{tmp_path}/lists";'
+    )
+    places = {"CAMPANA_ASTERISK_PREFIX": str(tmp_path / "asterisk"), "APT_CONFIG": str(tmp_path / "apt.conf")}
+    script = REPOSITORY / "scripts" / "asterisk"
+    done = subprocess.run(
+        [script, "install"], env={**os.environ, **places}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "no Debian mirror" in done.stderr
+    assert not (tmp_path / "asterisk").exists()

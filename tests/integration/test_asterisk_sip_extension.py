@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,39 +29,20 @@ _PERSONAS = (
     Persona((UNKNOWN,), "unknown", Reject(404)),
     Persona((RING,), "lets it ring", RingOut()),
 )
-#: As docs/how-to/connect-asterisk.md prints it.
-_PJSIP = f"""
-[global]
-type = global
-endpoint_identifier_order = username,ip,anonymous
-[campana]
-type = endpoint
-transport = udp
-context = from-campana
-disallow = all
-allow = alaw,ulaw
-direct_media = no
-auth = campana
-aors = campana
-[campana]
-type = auth
-auth_type = userpass
-username = campana
-password = {PASSWORD}
-[campana]
-type = aor
-max_contacts = 1
-"""
-_EXTENSIONS = """
-[from-campana]
-exten => _[+0-9]!,1,Dial(PJSIP/${EXTEN}@trunk,60)
- same => n,Hangup(${HANGUPCAUSE})
-"""
+_PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "connect-asterisk.md").read_text(encoding="utf-8")
+#: The trunk of the test bed has the callers' address too.
+_ORDER = "\n[global]\ntype = global\nendpoint_identifier_order = username,ip,anonymous\n"
+
+
+def _printed(file: str) -> str:
+    """What the page gives as the content of a file."""
+    (block,) = re.findall(rf"```ini\n; {re.escape(file)}\n(.*?)```", _PAGE, flags=re.S)
+    return "\n" + block.replace("password = …", f"password = {PASSWORD}")
 
 
 @contextlib.asynccontextmanager
 async def _extension(folder: Path, *, password: str = PASSWORD, register: bool = True) -> AsyncIterator[SipDialer]:
-    extra = {"pjsip.conf": _PJSIP, "extensions.conf": _EXTENSIONS}
+    extra = {"pjsip.conf": _printed("pjsip.conf") + _ORDER, "extensions.conf": _printed("extensions.conf")}
     async with (
         SimulatedNetwork(_PERSONAS) as network,
         Asterisk.start(folder, network.port, extra=extra) as pbx,
