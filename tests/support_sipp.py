@@ -172,10 +172,10 @@ def _bound(port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def sipp(scenario: str, folder: Path, *, echo: bool = False) -> AsyncIterator[Sipp]:
+async def sipp(scenario: str, folder: Path, *, echo: bool = False, port: int | None = None) -> AsyncIterator[Sipp]:
     """SIPp playing a scenario to every call until the block ends."""
     program = tool("sipp", "sip-tester")
-    port = free_port()
+    port = port or free_port()
     file, messages = folder / f"{port}.xml", folder / f"{port}.messages"
     file.write_text(_PAGE.format(name="campana", body=scenario))
     media = free_port() & ~1
