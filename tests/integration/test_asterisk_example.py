@@ -8,11 +8,16 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from telephony.ami.dialer import AsteriskDialer
+from telephony.call import DialRequest, NotAnswered
+from telephony.outcomes import DialStatus
 from telephony.simulator.network import SimulatedNetwork
-from telephony.simulator.persona import Answer, Persona, Reject
+from telephony.simulator.persona import Answer, Echo, Persona, Reject
+from telephony.trunk import AsteriskTrunk
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_ami import manager
 from tests.support_asterisk_config import HOST, Options, prefix
+from tests.support_sip import Listener, chirp, find
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "asterisk"
 CALLEE, BUSY = "0901000001", "0901000002"
@@ -99,3 +104,30 @@ async def test_the_example_user_may_dial_and_hang_up_and_nothing_else(tmp_path: 
         rights = dict(re.findall(r"(read|write) perm: (\S+)", shown))
         assert set(rights["read"].split(",")) == {"call", "user"}
         assert set(rights["write"].split(",")) == {"originate", "call"}
+
+
+async def test_campana_talks_through_the_example_with_those_rights(tmp_path: Path) -> None:
+    personas = [Persona((CALLEE,), "echo", Answer(0), (Echo(),)), Persona((BUSY,), "busy", Reject(486))]
+    async with SimulatedNetwork(personas) as network, _example(tmp_path, network.port) as pbx:
+        trunk = AsteriskTrunk(
+            "example",
+            HOST,
+            "PJSIP/{number}@trunk",
+            pbx.ami_user,
+            pbx.ami_secret,
+            port=pbx.ami_port,
+            caller_id="0281000",
+        )
+        async with AsteriskDialer(trunk) as dialer:
+            call = await dialer.dial(DialRequest("attempt-1", CALLEE), lambda _phase, _at: None)
+            assert not isinstance(call, NotAnswered), call
+            listener, said = Listener(call), chirp(600, call.media.rate_hz)
+            await call.media.write(said)
+            await listener.until_frames(100)
+            assert find(said, listener.pcm)[1] > 0.9
+            await call.hangup()
+            refused = await dialer.dial(DialRequest("attempt-2", BUSY), lambda _phase, _at: None)
+            assert isinstance(refused, NotAnswered)
+            assert (refused.dial_status, refused.sip_code) == (DialStatus.BUSY, 486)
+        assert network.calls[0].invite.caller == "0281000"
+        await pbx.until_cli("core show channels count", "0 active channels")
