@@ -197,8 +197,12 @@ class _Switchboard:
                     await self._all_gone.wait()
 
     def thread_over(self) -> None:
-        """The thread ends: whoever still waits for a call is told."""
+        """The thread ends: whoever still waits for a call is told, and nothing stays open."""
         self.over = True
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self._connections):
+            connection.abort()
         for leg in (*self.expected.values(), *self.connections_by_leg):
             leg.pulse.post(_ending(leg))
         self.expected.clear()

@@ -139,6 +139,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = self._loop.call_later(PARTING_S, self._transport.abort)
 
+    def abort(self) -> None:
+        """Close without a word."""
+        self._timer.cancel()
+        self._drop()
+
     @property
     def _is_live(self) -> bool:
         return self.state in (State.UNKNOWN, State.TALKING)

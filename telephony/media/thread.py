@@ -16,27 +16,38 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs an event loop until closed. `when_over` is called in the thread when the loop ends for whatever reason."""
+    """Runs an event loop until closed.
+
+    `when_over` is called in the thread when the loop has ended for whatever reason, to release what it still holds.
+    """
 
     def __init__(self, name: str, when_over: Callable[[], None]) -> None:
         self._loop = asyncio.new_event_loop()
         self._when_over = when_over
+        self._gate = threading.Lock()
+        self._over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[], None]) -> None:
         """Have `work` called in the thread soon; nothing happens when it has ended."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(work)
+        with self._gate:
+            if not self._over:
+                self._loop.call_soon_threadsafe(work)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine of the thread's loop from another loop."""
-        try:
+        """Await a coroutine of the thread's loop from another loop; raises `RuntimeError` when the thread has ended."""
+        with self._gate:
+            if self._over:
+                work.close()
+                raise RuntimeError("the thread has ended")
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError:
-            work.close()
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._over:
+                raise RuntimeError("the thread has ended") from None
             raise
-        return await asyncio.wrap_future(future)
 
     async def aclose(self) -> None:
         """End the loop and wait for the thread."""
@@ -47,10 +58,21 @@ class LoopThread:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
+            with self._gate:
+                self._over = True
             self._when_over()
+            self._loop.run_until_complete(_last_turn())
             self._loop.close()
+
+
+async def _last_turn() -> None:
+    """Let what was just aborted close, and end every task that is left."""
+    await asyncio.sleep(0)
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Pulse:
