@@ -18,7 +18,7 @@ from tests.support_asterisk_config import AMI_SECRET, AMI_USER, Options, Ports, 
 
 #: Fixed at import: the suite's fixtures take CAMPANA_ settings away from each test.
 PROGRAM = prefix() / "asterisk"
-_START_S = 30.0
+_START_S = 60.0
 
 
 def require_asterisk() -> Path:

@@ -17,7 +17,7 @@ from telephony.trunk import AsteriskTrunk
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_ami import manager
 from tests.support_asterisk_config import HOST, Options, prefix
-from tests.support_sip import Listener, chirp, find
+from tests.support_echo import hear_echo
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "asterisk"
 CALLEE, BUSY = "0901000001", "0901000002"
@@ -121,10 +121,7 @@ async def test_campana_talks_through_the_example_with_those_rights(tmp_path: Pat
         async with AsteriskDialer(trunk) as dialer:
             call = await dialer.dial(DialRequest("attempt-1", CALLEE), lambda _phase, _at: None)
             assert not isinstance(call, NotAnswered), call
-            listener, said = Listener(call), chirp(600, call.media.rate_hz)
-            await call.media.write(said)
-            await listener.until_frames(100)
-            assert find(said, listener.pcm)[1] > 0.9
+            await hear_echo(call)
             await call.hangup()
             refused = await dialer.dial(DialRequest("attempt-2", BUSY), lambda _phase, _at: None)
             assert isinstance(refused, NotAnswered)
