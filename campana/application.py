@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.campaigns import Campaigns
 from campana.errors import SettingsError
-from campana.settings import Settings, TrunkSettings
+from campana.settings import AnyTrunkSettings, Settings
 from models.store import ModelStore
 from storage.clock import Clock, SystemClock
 from storage.database import Database, open_database
@@ -69,7 +69,7 @@ async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock)
     return int(key[0])
 
 
-async def _note_trunk(conn: AsyncConnection, trunk: TrunkSettings) -> None:
+async def _note_trunk(conn: AsyncConnection, trunk: AnyTrunkSettings) -> None:
     """Channels and calls per second follow the settings; the pacing state of the row stays."""
     values = {"channels": trunk.channels, "cps": trunk.cps}
     known = (await conn.execute(select(trunks.c.name).where(trunks.c.name == trunk.name))).first()

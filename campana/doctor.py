@@ -16,12 +16,14 @@ import aiosmtplib
 from sqlalchemy import text
 
 from campana.cli.models import needed
-from campana.node import sip_settings, trunk_config
-from campana.settings import Settings, TrunkSettings
+from campana.node import asterisk_trunk, sip_settings, trunk_config
+from campana.settings import AsteriskTrunkSettings, Settings, TrunkSettings
 from models.errors import ModelError
 from models.store import ModelStore
 from storage.database import open_database
 from storage.errors import StorageError
+from telephony.ami.check import Verdict
+from telephony.ami.check import check as check_asterisk
 from telephony.errors import TelephonyError
 from telephony.sip.dialer import SipDialer
 from telephony.sip.probe import probe
@@ -56,7 +58,11 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.trunks:
         yield Finding("trunks", State.WARNING, "none is set up", "add a [[trunks]] table: docs/reference/settings.md")
     for trunk in settings.trunks:
-        yield await _trunk(settings, trunk)
+        if isinstance(trunk, AsteriskTrunkSettings):
+            async for finding in _asterisk(trunk):
+                yield finding
+        else:
+            yield await _trunk(settings, trunk)
 
 
 async def _python(_settings: Settings) -> Finding:
@@ -148,6 +154,21 @@ async def _trunk(settings: Settings, trunk: TrunkSettings) -> Finding:
         remedy = "check host, port and firewall; calls over it would end as CHANUNAVAIL (CU)"
         return Finding(name, State.FAILED, f"{where} does not answer", remedy)
     return Finding(name, State.OK, f"{where}: {answer}")
+
+
+_STATES: Final = {Verdict.GOOD: State.OK, Verdict.UNSURE: State.WARNING, Verdict.BAD: State.FAILED}
+
+
+async def _asterisk(trunk: AsteriskTrunkSettings) -> AsyncIterator[Finding]:
+    """Login, permissions, events, the dial string's endpoint, and the way of the audio to us."""
+    name = f"trunk {trunk.name}"
+    try:
+        known = asterisk_trunk(trunk)
+    except TelephonyError as error:
+        yield Finding(name, State.FAILED, str(error), "docs/reference/settings.md")
+        return
+    async for checked in check_asterisk(known):
+        yield Finding(f"{name}: {checked.what}", _STATES[checked.verdict], checked.found, checked.remedy)
 
 
 async def _connect(trunk: TrunkSettings) -> str | None:

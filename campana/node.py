@@ -12,12 +12,16 @@ from campaigns.runner import Runner, RunnerSettings
 from campana.application import App
 from campana.errors import SettingsError
 from campana.mailing import open_outbox
-from campana.settings import Settings, TrunkSettings
+from campana.settings import AnyTrunkSettings, AsteriskTrunkSettings, Settings, TrunkSettings
 from campana.voicebots import Voicebots, open_voicebots
+from storage.clock import Clock
 from storage.outbox import OutboxWorker
+from telephony.ami.dialer import AsteriskDialer
 from telephony.sip.dialer import SipDialer
 from telephony.sip.settings import SipSettings
-from telephony.trunk import TrunkConfig, format_number
+from telephony.trunk import AsteriskTrunk, TrunkConfig, format_number
+
+AnyDialer = SipDialer | AsteriskDialer
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,30 @@ async def open_node(app: App) -> AsyncIterator[Node]:
             format_number=_formatter(settings),
         )
         for dialer in dialers.values():
-            # Dialling on would only use up the contacts' attempts; a restarted process goes on where this one stopped.
-            dialer.when_dead(runner.drain)
+            if isinstance(dialer, SipDialer):
+                # Dialling on would only use up the contacts' attempts; a restarted process goes on where this stopped.
+                dialer.when_dead(runner.drain)
         yield Node(app, runner, voicebots, outbox)
 
 
-async def _open_trunks(stack: contextlib.AsyncExitStack, app: App) -> Mapping[str, SipDialer]:
-    dialers = {}
+async def _open_trunks(stack: contextlib.AsyncExitStack, app: App) -> Mapping[str, AnyDialer]:
+    dialers: dict[str, AnyDialer] = {}
     for trunk in app.settings.trunks:
-        config = trunk_config(trunk)
-        dialer = SipDialer(config, sip_settings(app.settings), app.clock)
-        dialers[trunk.name] = await stack.enter_async_context(dialer)
+        dialers[trunk.name] = await stack.enter_async_context(dialer_of(app.settings, trunk, app.clock))
     return dialers
+
+
+def dialer_of(settings: Settings, trunk: AnyTrunkSettings, clock: Clock) -> AnyDialer:
+    """The dialer of a trunk, to be entered; raises `InvalidTrunk`, `SettingsError`."""
+    if isinstance(trunk, AsteriskTrunkSettings):
+        return AsteriskDialer(asterisk_trunk(trunk), clock)
+    return SipDialer(trunk_config(trunk), sip_settings(settings), clock)
+
+
+def asterisk_trunk(trunk: AsteriskTrunkSettings) -> AsteriskTrunk:
+    """The trunk of the settings as telephony knows it; raises `InvalidTrunk`."""
+    fields = dict(trunk) | {"password": trunk.password.get_secret_value()}
+    return AsteriskTrunk(**fields)
 
 
 def trunk_config(trunk: TrunkSettings) -> TrunkConfig:
@@ -83,20 +99,29 @@ def trunk_config(trunk: TrunkSettings) -> TrunkConfig:
         password=trunk.password.get_secret_value() if trunk.password else None,
         register=trunk.register_account,
         number_format=trunk.number_format,
+        auth_user=trunk.auth_user,
+        outbound_proxy=trunk.outbound_proxy,
+        codecs=trunk.codecs,
         caller_id=trunk.caller_id,
+        caller_ids=trunk.caller_ids,
+        caller_id_in=trunk.caller_id_in,
         channels=trunk.channels,
         cps=trunk.cps,
     )
 
 
 def sip_settings(settings: Settings) -> SipSettings:
-    """The settings of the one stack that all trunks share.
+    """The settings of the one stack that all SIP trunks share.
 
-    Without `sip.bind` it binds to loopback when every trunk is there, and finds an address otherwise. Raises
+    Without `sip.bind` it binds to loopback when every one of them is there, and finds an address otherwise. Raises
     `SettingsError` for a trunk on loopback beside one that is not: one stack cannot call both.
     """
     sip = settings.sip
-    binds = {trunk.name: SipSettings.reaching(trunk_config(trunk)).bind for trunk in settings.trunks}
+    binds = {
+        trunk.name: SipSettings.reaching(trunk_config(trunk)).bind
+        for trunk in settings.trunks
+        if isinstance(trunk, TrunkSettings)
+    }
     if sip.bind is None and len(set(binds.values())) > 1:
         here = ", ".join(name for name, bind in binds.items() if bind is not None)
         raise SettingsError(

@@ -10,9 +10,9 @@ import re
 import socket
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
@@ -45,22 +45,76 @@ class ModelSettings(_Section):
     workers: int = Field(2, ge=1, le=64, description="Threads shared by recognition and synthesis.")
 
 
-class TrunkSettings(_Section):
-    """A SIP trunk."""
+class _Trunk(_Section):
+    """What every way out has."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name that campaigns refer to.")
+    number_format: NumberFormat = Field(
+        NumberFormat.DEFAULT, description="How the trunk wants numbers: e164 +84…, plain 84…, national 0…, default."
+    )
+    caller_id: str | None = Field(None, description="Number shown to customers when the campaign names none.")
+    caller_ids: tuple[str, ...] = Field((), description="Pool of such numbers instead; each attempt shows one of them.")
+    channels: int = Field(10, ge=1, description="Calls at once.")
+    cps: float = Field(5.0, gt=0, le=200, description="New calls per second.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_field_of_another_kind(cls, data: Any) -> Any:
+        others = [other for other in _Trunk.__subclasses__() if other is not cls]
+        for name in data if isinstance(data, dict) else ():
+            for other in others:
+                if name in other.model_fields and name not in cls.model_fields:
+                    kind, this = other.model_fields["kind"].default, cls.model_fields["kind"].default
+                    raise ValueError(
+                        f'{name} is a setting of trunks of kind "{kind}", and this one is of kind "{this}"; '
+                        f'leave it out, or set kind = "{kind}"'
+                    )
+        return data
+
+
+class TrunkSettings(_Trunk):
+    """A SIP trunk, called directly."""
+
+    kind: Literal["sip"] = Field("sip", description="sip for a SIP trunk, asterisk for an Asterisk.")
     host: str = Field(description="Host of the SIP peer.")
     port: int = Field(5060, ge=1, le=65535, description="Port of the SIP peer.")
     transport: Literal["udp", "tcp", "tls"] = Field("udp", description="Signalling transport.")
     user: str = Field("campana", description="User part of our address, and the digest user name.")
     password: SecretStr | None = Field(None, description="Digest password, if the peer asks for one.")
+    auth_user: str | None = Field(None, description="Digest user name where it is another than user.")
     register_account: bool = Field(False, description="Whether to REGISTER before dialling.")
-    number_format: NumberFormat = Field(
-        NumberFormat.DEFAULT, description="How the trunk wants numbers: e164 +84…, plain 84…, national 0…, default."
+    outbound_proxy: str | None = Field(None, description="SIP URI that requests go by, such as sip:proxy.example.net.")
+    codecs: tuple[str, ...] = Field(("pcma", "pcmu"), description="In order of preference, of pcma, pcmu and g722.")
+    caller_id_in: Literal["from", "p-asserted-identity"] = Field(
+        "from", description="Header in which the peer looks for the caller ID."
     )
-    caller_id: str | None = Field(None, description="Number shown to customers when the campaign names none.")
-    channels: int = Field(10, ge=1, description="Calls at once.")
-    cps: float = Field(5.0, gt=0, le=200, description="New calls per second.")
+
+
+class AsteriskTrunkSettings(_Trunk):
+    """An Asterisk (FreePBX, Issabel …), reached by its manager interface (AMI)."""
+
+    kind: Literal["asterisk"] = Field("asterisk", description="sip for a SIP trunk, asterisk for an Asterisk.")
+    host: str = Field(description="Host of the Asterisk.")
+    port: int = Field(5038, ge=1, le=65535, description="Port of its manager interface; over TLS usually 5039.")
+    user: str = Field(description="Manager user, a section of manager.conf.")
+    password: SecretStr = Field(description="Secret of the manager user.")
+    tls: bool = Field(False, description="Whether the manager interface is reached over TLS.")
+    tls_ca: Path | None = Field(None, description="PEM file with the certificate of the PBX or of its issuer.")
+    dial_string: str = Field(description="What Asterisk dials, such as PJSIP/{number}@carrier.")
+    media_bind: str | None = Field(None, description="Local address for the audio; none: where we reach AMI from.")
+    media_port: int = Field(0, ge=0, le=65535, description="Local TCP port for the audio; 0 takes a free one.")
+    media_advertise: str | None = Field(None, description="Host at which Asterisk reaches us, if not media_bind.")
+    wideband: bool = Field(False, description="Audio at 16 kHz, for trunks with a wideband codec such as G.722.")
+
+
+def _kind(value: Any) -> str:
+    return str(value.get("kind", "sip") if isinstance(value, dict) else getattr(value, "kind", "sip"))
+
+
+AnyTrunkSettings = Annotated[
+    Annotated[TrunkSettings, Tag("sip")] | Annotated[AsteriskTrunkSettings, Tag("asterisk")],
+    Discriminator(_kind, custom_error_type="kind", custom_error_message="kind: choose sip or asterisk"),
+]
 
 
 class SipSection(_Section):
@@ -120,7 +174,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     node: NodeSettings = Field(default_factory=NodeSettings)
     sip: SipSection = SipSection()
-    trunks: tuple[TrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
+    trunks: tuple[AnyTrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
 
     @classmethod
     def settings_customise_sources(
@@ -179,15 +233,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
-    """A relative data folder lies beside the file that names it, wherever the command is run."""
+    """Relative paths lie beside the file that names them, wherever the command is run."""
     folder = data.get("data_folder", "campana-data")
-    return {**data, "data_folder": path.parent / folder} if isinstance(folder, str) else data
+    if isinstance(folder, str):
+        data = {**data, "data_folder": path.parent / folder}
+    trunks = data.get("trunks")
+    if isinstance(trunks, list):
+        data = {**data, "trunks": [_certificate_beside(path, trunk) for trunk in trunks]}
+    return data
+
+
+def _certificate_beside(path: Path, trunk: Any) -> Any:
+    file = trunk.get("tls_ca") if isinstance(trunk, dict) else None
+    return {**trunk, "tls_ca": path.parent / file} if isinstance(file, str) else trunk
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         names = [str(part) for part in item["loc"]]
+        if names[:1] == ["trunks"] and names[2:3] in (["sip"], ["asterisk"]):
+            del names[2]  # the kind that pydantic tried, which is no part of the file
         variable = "CAMPANA_" + "__".join(names).upper()
         where = f"environment variable {variable}" if variable in os.environ else str(path or "settings")
         lines.append(f"{where}: {'.'.join(names)}: {item['msg'].removeprefix('Value error, ')}")

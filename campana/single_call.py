@@ -18,12 +18,11 @@ from campaigns.numbers import InvalidNumber, normalise
 from campaigns.suppression import Source, add, is_listed
 from campana.application import App
 from campana.errors import CampanaError
-from campana.node import sip_settings, trunk_config
-from campana.settings import TrunkSettings
+from campana.node import dialer_of
+from campana.settings import AnyTrunkSettings
 from campana.voicebots import open_voicebots
 from storage.tables import attempts
 from telephony.call import Call, DialRequest, NotAnswered, PhaseListener
-from telephony.sip.dialer import SipDialer
 from telephony.trunk import format_number
 
 
@@ -62,17 +61,16 @@ async def place(app: App, wanted: SingleCall, on_phase: PhaseListener) -> Single
     number = await _callable_number(app, wanted.number)
     script = load_script(wanted.script)
     fill_variables(script, wanted.variables)
-    config = trunk_config(trunk)
+    opening = dialer_of(app.settings, trunk, app.clock)
     async with open_voicebots(app) as voicebots:
         voice = wanted.voice or app.settings.models.speaking
         conversation = await voicebots.scripted(script, voice, wanted.speed)
         await conversation.warm()
         await conversation.prepare(wanted.variables)
-        async with SipDialer(config, sip_settings(app.settings), app.clock) as dialer:
+        async with opening as dialer:
             request = DialRequest(
                 attempt_id=uuid4().hex,
                 number=format_number(number, trunk.number_format, app.settings.account.region),
-                caller_id=trunk.caller_id,
                 ring_timeout_s=wanted.ring_timeout_s,
             )
             outcome = await dialer.dial(request, on_phase)
@@ -99,7 +97,7 @@ async def _talk(
     return SingleResult(call.attempt_id, assigned, end.text, talk_ms, result)
 
 
-def _trunk(app: App, name: str | None) -> TrunkSettings:
+def _trunk(app: App, name: str | None) -> AnyTrunkSettings:
     trunks = app.settings.trunks
     found = [trunk for trunk in trunks if name in (None, trunk.name)]
     if not found:

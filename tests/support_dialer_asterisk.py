@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -36,10 +36,10 @@ def _apart(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @contextlib.contextmanager
-def shared_asterisk(folder: Path, **options: Any) -> Iterator[Asterisk]:
+def shared_asterisk(folder: Path, *, trunks: Mapping[str, Trunk] | None = None, **options: Any) -> Iterator[Asterisk]:
     """A booted Asterisk for the tests of a module. Its endpoint "trunk" reaches any address: see `through`."""
     require_asterisk()
-    pbx = Asterisk(folder, Options(trunks={"trunk": Trunk(free_port())}, **options))
+    pbx = Asterisk(folder, Options(trunks={"trunk": Trunk(free_port()), **(trunks or {})}, **options))
     try:
         _apart(pbx.boot)
         yield pbx

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telephony.ami.errors import AmiError
+from telephony.trunk import AsteriskTrunk
 
 PORT = 5038
-TLS_PORT = 5039
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ class AmiAccount:
         except (OSError, ssl.SSLError) as exc:
             raise AmiError(f"tls_ca: {self.tls_ca}: {exc}; give a file with a certificate in PEM form") from exc
         return context
+
+
+def account_of(trunk: AsteriskTrunk) -> AmiAccount:
+    """The manager user of a trunk."""
+    return AmiAccount(trunk.host, trunk.user, trunk.password, trunk.port, trunk.tls, trunk.tls_ca)
 
 
 @dataclass(frozen=True)

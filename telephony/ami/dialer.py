@@ -12,8 +12,9 @@ import structlog
 
 from storage.clock import Clock, SystemClock
 from telephony.ami import originate
-from telephony.ami.account import AmiAccount, AmiTimes
+from telephony.ami.account import AmiTimes, account_of
 from telephony.ami.call import AsteriskCall
+from telephony.ami.check import has_events, reachable_contacts
 from telephony.ami.client import AmiClient
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
 from telephony.ami.leg import Leg
@@ -23,6 +24,7 @@ from telephony.errors import MediaNotConnected, MediaServerError
 from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaLeg
 from telephony.outcomes import DialStatus
+from telephony.probing import Probe
 from telephony.trunk import AsteriskTrunk
 
 _log = structlog.get_logger(__name__)
@@ -38,11 +40,6 @@ _HANGUP_S: Final = 5.0
 _DAY_S: Final = 86_400.0
 #: From the end of the audio to the Hangup event.
 _LAST_EVENT_S: Final = 2.0
-
-
-def account_of(trunk: AsteriskTrunk) -> AmiAccount:
-    """The manager user of a trunk."""
-    return AmiAccount(trunk.host, trunk.user, trunk.password, trunk.port, trunk.tls, trunk.tls_ca)
 
 
 class AsteriskDialer:
@@ -67,14 +64,15 @@ class AsteriskDialer:
     ) -> AsteriskDialer:
         """A dialer ready to dial.
 
-        Raises `AmiUnreachable`, `LoginRefused` or `PermissionDenied`, and `MediaServerError` if the audio's address
-        cannot be listened on.
+        Raises `AmiUnreachable`, `LoginRefused` or another `AmiError` for a missing permission, and `MediaServerError`
+        if the audio's address cannot be listened on.
         """
         return await cls(trunk, clock, times).__aenter__()
 
     async def __aenter__(self) -> Self:
         try:
             await self.client.open()
+            await self._check_events()
             await self._legs.open()
             bind = self.trunk.media_bind or self.client.local_host
             self._media = await AudioSocketServer.open(bind, self.trunk.media_port, self.trunk.media_advertise)
@@ -87,6 +85,30 @@ class AsteriskDialer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _check_events(self) -> None:
+        """Without events no call would ever be heard of again."""
+        if not await has_events(self.client):
+            user = self.trunk.user
+            raise AmiError(
+                f"Asterisk at {self.client.account.address} sends manager user {user!r} no event of calls: add call to "
+                f"read= of [{user}] in manager.conf, then: manager reload"
+            )
+
+    async def probe(self) -> Probe:
+        """See `telephony.probing.CanProbe`: the manager connection, and what qualify knows of a PJSIP endpoint."""
+        if self._closing or not self.client.connected:
+            return Probe(False, f"Asterisk at {self.client.account.address} is not connected")
+        try:
+            asked = await reachable_contacts(self.client, self.trunk)
+        except AmiError as exc:
+            return Probe(False, str(exc))
+        if asked is None:
+            return Probe(True, "Asterisk answers; of this dial string only a call can tell")
+        endpoint, contacts, _ = asked
+        if contacts or "sip:" in self.trunk.dial_string.lower():
+            return Probe(True, f"Asterisk answers: {contacts or endpoint}")
+        return Probe(False, f"Asterisk has no contact of {endpoint} that answers")
 
     @property
     def live_calls(self) -> int:

@@ -133,7 +133,8 @@ class SipDialer:
         """Send the INVITE; a failure to do so ends the leg."""
         headers = {ATTEMPT_HEADER: request.attempt_id, **request.headers}
         try:
-            agent, identity = await self._accounts.caller(request.caller_id, runtime)
+            shown = request.caller_id or self.trunk.caller_for(request.attempt_id)
+            agent, identity = await self._accounts.caller(shown, runtime)
             await runtime.invite(agent, f"sip:{_user_part(request.number)}@{self.trunk.address}", headers | identity)
         except CommandTimeout:
             # Whether the INVITE has left is unknown. If it has, the leg learns of it and is hung up.

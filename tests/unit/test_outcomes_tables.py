@@ -8,6 +8,7 @@ from telephony.outcomes import (
     CallStatus,
     DialStatus,
     RetryAdvice,
+    classify_asterisk,
     classify_cause,
     classify_sip,
     unanswered_status,
@@ -163,3 +164,33 @@ def test_an_answered_call_gets_its_status_elsewhere() -> None:
 
 def test_only_credentials_and_credit_pause_the_trunk() -> None:
     assert [code for code in range(300, 700) if classify_sip(code, rang=False).pause_trunk] == [401, 402, 407]
+
+
+@pytest.mark.parametrize(
+    ("told", "dial_status", "sip_code", "q850"),
+    [
+        ({"sip_code": 486, "cause": 17}, D.BUSY, 486, 17),
+        ({"sip_code": 505, "cause": 127}, D.CONGESTION, 505, 127),
+        ({"sip_code": 403, "cause": 21, "rang": True}, D.REJECTED, 403, 21),
+        ({"sip_code": 403, "cause": 21}, D.CHANUNAVAIL, 403, 21),
+        ({"cause": 17}, D.BUSY, None, 17),
+        ({"cause": 21}, D.REJECTED, None, 21),
+        ({"cause": 19, "rang": True}, D.NOANSWER, None, 19),
+        ({"cause": 0}, D.CHANUNAVAIL, None, 0),
+        ({}, D.CHANUNAVAIL, None, 0),
+        ({"reason": 3, "cause": 19, "rang": True}, D.NOANSWER, None, 19),
+        ({"reason": 3, "cause": 19}, D.CHANUNAVAIL, None, 19),
+        ({"timed_out": True, "rang": True}, D.NOANSWER, None, 19),
+        ({"we_cancelled": True, "cause": 16, "rang": True}, D.CANCEL, None, 16),
+        ({"we_cancelled": True, "sip_code": 486, "cause": 17}, D.BUSY, 486, 17),
+        ({"channel_seen": False}, D.CHANUNAVAIL, None, None),
+        ({"channel_seen": False, "we_cancelled": True}, D.CANCEL, None, 127),
+    ],
+)
+def test_what_asterisk_tells(
+    told: dict[str, object], dial_status: DialStatus, sip_code: int | None, q850: int | None
+) -> None:
+    facts = {"channel_seen": True, "rang": False, "reason": 0, **told}
+    outcome = classify_asterisk(**facts)  # type: ignore[arg-type]
+    assert (outcome.dial_status, outcome.sip_code, outcome.q850) == (dial_status, sip_code, q850)
+    assert outcome.text

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from campana.errors import SettingsError
 from campana.settings import (
     AccountSettings,
+    AsteriskTrunkSettings,
     ModelSettings,
     NodeSettings,
     Settings,
@@ -61,6 +62,42 @@ def test_trunks_are_a_list_of_tables(tmp_path: Path) -> None:
         tmp_path / "a.toml", '[[trunks]]\nname = "a"\nhost = "h"\n[[trunks]]\nname = "b"\nhost = "i"\ncps = 2\n'
     )
     assert [(t.name, t.cps) for t in load_settings(file).trunks] == [("a", 5.0), ("b", 2.0)]
+
+
+ASTERISK = """
+[[trunks]]
+name = "pbx"
+kind = "asterisk"
+host = "192.0.2.20"
+user = "bot"
+password = "hunter2"
+dial_string = "PJSIP/{number}@carrier"
+"""
+
+
+def test_an_asterisk_is_a_trunk_of_its_own_kind(tmp_path: Path) -> None:
+    text = ASTERISK + 'tls = true\ntls_ca = "pbx.pem"\ncaller_ids = ["842873000001", "842873000002"]\n'
+    (trunk,) = load_settings(write(tmp_path / "a.toml", text)).trunks
+    assert isinstance(trunk, AsteriskTrunkSettings)
+    assert (trunk.port, trunk.channels, trunk.media_port) == (5038, 10, 0)
+    assert trunk.tls_ca == tmp_path / "pbx.pem"
+    assert "hunter2" not in str(shown(load_settings(tmp_path / "a.toml")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[trunks]]\nname = 'a'\nhost = 'h'\ndial_string = 'SIP/{number}'\n", r'trunks\.0: dial_string.*"asterisk"'),
+        (ASTERISK + "transport = 'tcp'\n", r'trunks\.0: transport.*of kind "sip".*leave it out, or set kind = "sip"'),
+        (ASTERISK + "register_account = true\n", r"trunks\.0: register_account"),
+        (ASTERISK.replace("password", "#"), r"trunks\.0\.password: Field required"),
+        (ASTERISK.replace('"asterisk"', '"isdn"'), r"trunks\.0: kind: choose sip or asterisk"),
+        (ASTERISK + "media_port = 70000\n", r"trunks\.0\.media_port"),
+    ],
+)
+def test_kinds_of_trunks_are_not_mixed_up(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        load_settings(write(tmp_path / "a.toml", text))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +159,17 @@ def test_secrets_are_hidden_when_shown() -> None:
 
 @pytest.mark.parametrize(
     "section",
-    [Settings, AccountSettings, ModelSettings, TrunkSettings, SipSection, SmtpSettings, WebSettings, NodeSettings],
+    [
+        Settings,
+        AccountSettings,
+        ModelSettings,
+        TrunkSettings,
+        AsteriskTrunkSettings,
+        SipSection,
+        SmtpSettings,
+        WebSettings,
+        NodeSettings,
+    ],
     ids=lambda section: section.__name__,
 )
 def test_every_setting_stands_in_the_docs(section: type) -> None:

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from telephony.errors import InvalidNumber, InvalidTrunk
-from telephony.trunk import NumberFormat, TrunkConfig, format_number, is_diallable
+from telephony.trunk import AsteriskTrunk, NumberFormat, TrunkConfig, format_number, is_diallable
 
 
 def trunk(**changes: Any) -> TrunkConfig:
     return TrunkConfig(**{"name": "main", "host": "sip.example.com", **changes})
+
+
+def pbx(**changes: Any) -> AsteriskTrunk:
+    known = {"name": "pbx", "host": "192.0.2.20", "user": "bot", "password": "s3cret"}
+    return AsteriskTrunk(**{**known, "dial_string": "PJSIP/{number}@carrier", **changes})
 
 
 @pytest.mark.parametrize(
@@ -106,3 +111,62 @@ def test_a_number_format_may_come_as_text() -> None:
 )
 def test_only_digits_and_keys_reach_a_request_line(number: str, dialled: bool) -> None:
     assert is_diallable(number) is dialled
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"kind": "sip"}, "only asterisk"),
+        ({"host": "two hosts"}, "host name"),
+        ({"port": 0}, "1 to 65535"),
+        ({"dial_string": "PJSIP/carrier"}, r"write \{number\}"),
+        ({"dial_string": "PJSIP/{phone}@{number}"}, r"write \{number\}"),
+        ({"dial_string": "{number}"}, "channel driver"),
+        ({"dial_string": "PJSIP/{number}@a&PJSIP/1@b"}, "one destination"),
+        ({"dial_string": "PJSIP/{number}@a,30"}, "one destination"),
+        ({"dial_string": "PJSIP/{number}@a\r\nAction: Command"}, "one destination"),
+        ({"user": ""}, "section of manager.conf"),
+        ({"user": "a b"}, "section of manager.conf"),
+        ({"password": ""}, "secret of the manager user"),
+        ({"password": "s3cret\n"}, "secret of the manager user"),
+        ({"tls_ca": "x.pem"}, "for tls = true"),
+        ({"media_port": 65536}, "up to 65535"),
+        ({"media_bind": "0.0.0.0:4573"}, "without port"),
+        ({"media_advertise": "http://x"}, "without port"),
+        ({"caller_id": "Bell"}, "give digits"),
+        ({"caller_ids": ("1", "Bell")}, "give digits"),
+        ({"number_format": "roman"}, "choose default"),
+        ({"channels": 0}, "at least 1"),
+        ({"cps": 0}, "more than 0"),
+    ],
+)
+def test_every_mistake_of_an_asterisk_trunk_is_named(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidTrunk, match=told) as refused:
+        pbx(**changes)
+    assert str(refused.value).startswith("trunk 'pbx'")
+    assert "s3cret" not in f"{refused.value} {pbx()!r}"
+
+
+@pytest.mark.parametrize(
+    ("dial_string", "dialled", "technology"),
+    [
+        ("PJSIP/{number}@carrier", "PJSIP/+84912@carrier", "PJSIP"),
+        ("PJSIP/carrier/sip:{number}@192.0.2.1:5080", "PJSIP/carrier/sip:+84912@192.0.2.1:5080", "PJSIP"),
+        ("SIP/carrier/{number}", "SIP/carrier/+84912", "SIP"),
+        ("Local/{number}@from-internal/n", "Local/+84912@from-internal/n", "Local"),
+    ],
+)
+def test_the_number_goes_where_the_dial_string_says(dial_string: str, dialled: str, technology: str) -> None:
+    trunk = pbx(dial_string=dial_string)
+    assert (trunk.channel("+84912"), trunk.technology) == (dialled, technology)
+
+
+@pytest.mark.parametrize("kind", [trunk, pbx])
+def test_a_pool_of_caller_ids_is_spread_evenly_and_fixed_for_each_attempt(kind: Any) -> None:
+    pool = ("84280001", "84280002", "84280003")
+    asked = kind(caller_id="84289999", caller_ids=pool)
+    shown = [asked.caller_for(f"attempt-{number}") for number in range(900)]
+    assert shown == [kind(caller_ids=pool).caller_for(f"attempt-{number}") for number in range(900)]
+    assert all(200 < shown.count(number) < 400 for number in pool)
+    assert kind(caller_id="84289999").caller_for("a") == "84289999"
+    assert kind().caller_for("a") is None
