@@ -35,8 +35,14 @@ def _localised(text: str, pbx: Asterisk, far_end: int) -> str:
     return text.replace("console =>", "messages.log =>")
 
 
+def _without_semicolons(file: Path) -> None:
+    """Put in force what the example offers as a comment."""
+    text = re.sub(r"^;(\[\w+\]|\w+ = )", r"\1", file.read_text(), flags=re.M)
+    file.write_text(text.replace("sip:sip.example.net\n", f"sip:{HOST}:9\n"))
+
+
 @contextlib.asynccontextmanager
-async def _example(folder: Path, far_end: int) -> AsyncIterator[Asterisk]:
+async def _example(folder: Path, far_end: int, *, offered: str = "") -> AsyncIterator[Asterisk]:
     require_asterisk()
     pbx = Asterisk(folder, Options())
     try:
@@ -47,6 +53,8 @@ async def _example(folder: Path, far_end: int) -> AsyncIterator[Asterisk]:
         (etc / "asterisk.conf").write_text(directories)
         for file in EXAMPLE.glob("*.conf"):
             (etc / file.name).write_text(_localised(file.read_text(), pbx, far_end))
+        if offered:
+            _without_semicolons(etc / offered)
         await pbx.boot()
         yield pbx
     finally:
@@ -128,3 +136,13 @@ async def test_campana_talks_through_the_example_with_those_rights(tmp_path: Pat
             assert (refused.dial_status, refused.sip_code) == (DialStatus.BUSY, 486)
         assert network.calls[0].invite.caller == "0281000"
         await pbx.until_cli("core show channels count", "0 active channels")
+
+
+async def test_what_the_example_offers_in_comments_can_be_put_in_force(tmp_path: Path) -> None:
+    async with SimulatedNetwork([]) as network, _example(tmp_path, network.port, offered="pjsip.conf") as pbx:
+        assert "trunk/sip:" in await pbx.cli("pjsip show registrations")
+        shown = await pbx.cli("pjsip show endpoint trunk") + await pbx.cli("pjsip show transport udp")
+        settings = dict(re.findall(r"^ (\w+) +: (.+?) *$", shown, flags=re.M))
+        assert settings["from_user"] == "CHANGE-ME"
+        assert settings["external_media_address"] == "198.51.100.7"
+        assert settings["local_net"] == "192.0.2.0/255.255.255.0"

@@ -12,7 +12,7 @@ import yaml
 from typer.main import get_command
 
 from campana.cli.main import app
-from campana.settings import WebSettings
+from campana.settings import AsteriskTrunkSettings, WebSettings, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -90,6 +90,17 @@ def test_the_dashboard_is_asked_where_it_listens() -> None:
     web = WebSettings()
     assert f"http://{web.host}:{web.port}/healthz" in SERVICES["campana"]["healthcheck"]["test"][-1]
     assert "/healthz" in (ROOT / "web" / "app.py").read_text(encoding="utf-8")
+
+
+def test_the_example_settings_fit_the_example_asterisk() -> None:
+    folder = ROOT / "examples" / "asterisk"
+    (trunk,) = load_settings(folder / "campana.toml").trunks
+    assert isinstance(trunk, AsteriskTrunkSettings)
+    manager = (folder / "manager.conf").read_text(encoding="utf-8")
+    assert f"\n[{trunk.user}]\n" in manager
+    assert f"\nport = {trunk.port}\n" in manager
+    endpoint = trunk.dial_string.removeprefix("PJSIP/{number}@")
+    assert f"\n[{endpoint}]\ntype = endpoint\n" in (folder / "pjsip.conf").read_text(encoding="utf-8")
 
 
 def test_the_image_holds_every_package_and_reads_the_lock_by_its_hashes() -> None:
