@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from telephony.ami.check import Verdict, check
 from telephony.ami.dialer import AsteriskDialer
 from telephony.call import DialRequest, NotAnswered
 from telephony.outcomes import DialStatus
@@ -114,19 +115,23 @@ async def test_the_example_user_may_dial_and_hang_up_and_nothing_else(tmp_path: 
         assert set(rights["write"].split(",")) == {"originate", "call"}
 
 
+def _trunk(pbx: Asterisk) -> AsteriskTrunk:
+    return AsteriskTrunk(
+        "example", HOST, "PJSIP/{number}@trunk", pbx.ami_user, pbx.ami_secret, port=pbx.ami_port, caller_id="0281000"
+    )
+
+
+async def test_the_doctor_finds_nothing_wrong_with_the_example(tmp_path: Path) -> None:
+    async with SimulatedNetwork([]) as network, _example(tmp_path, network.port) as pbx:
+        found = [checked async for checked in check(_trunk(pbx))]
+        assert {checked.what for checked in found} >= {"login", "permissions", "events", "dial string", "audio"}
+        assert [checked for checked in found if checked.verdict is not Verdict.GOOD] == []
+
+
 async def test_campana_talks_through_the_example_with_those_rights(tmp_path: Path) -> None:
     personas = [Persona((CALLEE,), "echo", Answer(0), (Echo(),)), Persona((BUSY,), "busy", Reject(486))]
     async with SimulatedNetwork(personas) as network, _example(tmp_path, network.port) as pbx:
-        trunk = AsteriskTrunk(
-            "example",
-            HOST,
-            "PJSIP/{number}@trunk",
-            pbx.ami_user,
-            pbx.ami_secret,
-            port=pbx.ami_port,
-            caller_id="0281000",
-        )
-        async with AsteriskDialer(trunk) as dialer:
+        async with AsteriskDialer(_trunk(pbx)) as dialer:
             call = await dialer.dial(DialRequest("attempt-1", CALLEE), lambda _phase, _at: None)
             assert not isinstance(call, NotAnswered), call
             await hear_echo(call)
