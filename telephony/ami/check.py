@@ -13,7 +13,7 @@ from typing import Final
 from uuid import uuid4
 
 from telephony.ami.account import AmiTimes, account_of
-from telephony.ami.client import AmiClient
+from telephony.ami.client import AmiClient, Subscription
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable
 from telephony.ami.protocol import Event
 from telephony.errors import MediaNotConnected, MediaServerError
@@ -153,19 +153,34 @@ async def _media(client: AmiClient, trunk: AsteriskTrunk) -> Checked:
 async def _bring_audio(client: AmiClient, server: AudioSocketServer, address: str) -> Checked:
     uuid = uuid4()
     leg = server.expect(uuid)
+    events = client.subscribe()
     fields = [("Channel", f"AudioSocket/{address}/{uuid}"), ("Application", "Wait"), ("Data", "1"), ("Async", "true")]
+    refused = asyncio.create_task(_refused(events, uuid.hex))
     try:
-        await client.action("Originate", [*fields, ("Timeout", str(round(_AUDIO_S * 1000)))])
-        await leg.connected(_AUDIO_S)
-    except MediaNotConnected:
-        remedy = (
-            "open that port from the PBX to this machine, or set media_advertise to an address that it reaches "
-            "(chan_audiosocket.so and app_audiosocket.so must be loaded there)"
-        )
-        return Checked("audio", Verdict.UNSURE, f"Asterisk did not connect to {address}", remedy)
+        await client.action("Originate", fields, action_id=uuid.hex)
+        joined = asyncio.create_task(leg.connected(_AUDIO_S))
+        await asyncio.wait({joined, refused}, return_when=asyncio.FIRST_COMPLETED)
+        leg.abandon()
+        with contextlib.suppress(MediaNotConnected):
+            await joined
+            return Checked("audio", Verdict.GOOD, f"Asterisk connects to {address}")
     finally:
         leg.abandon()
-    return Checked("audio", Verdict.GOOD, f"Asterisk connects to {address}")
+        refused.cancel()
+        events.close()
+    remedy = (
+        "open that port from the PBX to this machine, or set media_advertise to an address that it reaches "
+        "(chan_audiosocket.so and app_audiosocket.so must be loaded there)"
+    )
+    return Checked("audio", Verdict.UNSURE, f"Asterisk did not connect to {address}", remedy)
+
+
+async def _refused(events: Subscription, number: str) -> None:
+    """Until Asterisk tells that it could not do it."""
+    async for event in events:
+        if _tells_of(event, number) and event.get("Response") != "Success":
+            return
+    await asyncio.Event().wait()
 
 
 async def _without_raising(step: Awaitable[Checked], what: str) -> Checked:
