@@ -23,6 +23,8 @@ class ScriptedManager:
     silent: set[str] = field(default_factory=set)
     #: Actions that get this error.
     refused: dict[str, str] = field(default_factory=dict)
+    #: Whether a channel driver that nobody has is told of by an event, as the dialer asks at its start.
+    knows_events: bool = False
     actions: list[dict[str, str]] = field(default_factory=list)
     logins: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -91,6 +93,8 @@ class ScriptedManager:
             self._log_in(action, writer)
         else:
             writer.write(_message(Response="Success", ActionID=number))
+            if self.knows_events and name == "Originate" and action["Channel"].startswith("CampanaCheck/"):
+                self.event("OriginateResponse", ActionID=number, Response="Failure", Reason="0")
 
     def _log_in(self, action: dict[str, str], writer: asyncio.StreamWriter) -> None:
         key = hashlib.md5((_CHALLENGE + SECRET).encode()).hexdigest()
