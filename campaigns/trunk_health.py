@@ -149,6 +149,11 @@ class Breaker:
         calls = [call.as_json() for call in self.failing_calls]
         return vars(self) | {"health": self.health.value, "failing_calls": calls}
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls wait for it."""
+        return self.health in {TrunkHealth.PAUSED, TrunkHealth.TRYING}
+
     def admits(self, attempt_id: str) -> bool:
         """Whether this claimed attempt may be dialled now."""
         if self.health is TrunkHealth.TRYING:

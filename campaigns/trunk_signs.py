@@ -67,17 +67,17 @@ class TrunkSigns:
             self._breakers[self._trunk_of[attempt_id]] = breaker.ended(attempt_id)
 
     def settled(self, row: Mapping[str, Any], facts: Settlement) -> bool:
-        """Note an ended call, given its row of the table attempts; whether the trunk alone is to blame, so that the contact is spared the attempt.
+        """Note an ended call, given its row of the table attempts; whether its contact is spared the attempt.
 
-        That is so for a refusal of our credentials or credit, which only a repair can change, and for the trial call
-        of a paused trunk, which we placed for the trunk's sake.
+        The trunk alone is to blame for a refusal of our credentials or credit, which only a repair can change, for
+        calls that were on their way when it was paused, and for the trial call, which we placed for its sake.
         """
         attempt_id = row["id"]
         breaker, sign = self._of(attempt_id), read_sign(facts)
-        was_trial = breaker is not None and breaker.trial_attempt_id == attempt_id
+        closed = breaker is not None and breaker.is_closed
         if breaker is not None:
             self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, row, facts)
-        return sign is Sign.REFUSED or (sign is Sign.FAULT and was_trial)
+        return sign is Sign.REFUSED or (sign is Sign.FAULT and closed)
 
     def _after(self, breaker: Breaker, sign: Sign, row: Mapping[str, Any], facts: Settlement) -> Breaker:
         if sign is Sign.NOTHING:

@@ -53,14 +53,16 @@ async def test_a_trunk_that_does_not_answer_costs_bounded_time(
     rule = {"when": ["unreachable"], "times": 1, "after_min": 0.02}
     with trunk() as port:
         site.settings(trunk_port=port)
-        await site.enrol(PEOPLE, max_attempts=2, call_backs=[rule], concurrency=4)
+        # Fewer failures than pause the trunk.
+        people = PEOPLE[:2]
+        await site.enrol(people, max_attempts=2, call_backs=[rule], concurrency=4)
         began = time.monotonic()
         ran = (await site.run("campaign", "start", "C1", "--json")).ok()
     # Two rounds of the 6 s after which a silent peer counts as dead, far below the 32 s of RFC 3261.
     assert time.monotonic() - began < 60
     assert ran.json()["state"] == "completed"
     attempts = site.rows("SELECT action_code, call_status, answered_at, network_text FROM attempts")
-    assert len(attempts) == 2 * len(PEOPLE)
+    assert len(attempts) == 2 * len(people)
     assert {(row["action_code"], row["call_status"], row["answered_at"]) for row in attempts} == {
         ("CU", "CHANUNAVAIL", None)
     }

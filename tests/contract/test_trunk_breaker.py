@@ -157,6 +157,27 @@ async def test_the_last_look_gives_claimed_contacts_of_a_paused_trunk_back_uncou
     assert {row["attempts"] for row in await house.rows(contacts)} == {0}
 
 
+@pytest.mark.parametrize("on_trial", [False, True])
+async def test_calls_on_their_way_when_it_was_paused_are_not_held_against_their_contacts(
+    house: House, on_trial: bool
+) -> None:
+    campaign_id = await house.campaign(people=30)
+    ledger = house.ledger()
+    claims = await _claim(ledger, 30)
+    for claim in claims:
+        await ledger.begin(claim.attempt_id, claim.fence)
+    for claim in claims[:5]:
+        await ledger.settle(claim.attempt_id, claim.fence, _unavailable(house))
+    if on_trial:
+        house.clock.advance(seconds=30)
+        await _probing(house, _Mute()).look()
+    for claim in claims[5:]:
+        await ledger.settle(claim.attempt_id, claim.fence, _unavailable(house, None))
+    assert await house.contact_states(campaign_id) == {"error": 5, "pending": 25}
+    assert [row["counted"] for row in await house.rows(attempts)].count(False) == 25
+    await _books_balance(house)
+
+
 async def test_other_trunks_go_on(house: House) -> None:
     await house.trunk("other")
     await house.campaign(people=5)
