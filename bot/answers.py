@@ -73,7 +73,7 @@ class Answers:
             time.ms(frame.started_at),
             time.ms(frame.ended_at),
             now_ms=time.ms(time.now()),
-            finished=isinstance(frame, HeardFrame),
+            finished=isinstance(frame, HeardFrame) or frame.paused,
         )
         return self.rule is not None
 
@@ -121,12 +121,10 @@ class Answers:
         reply = self._interpreter.heard(frame.text)
         self.note(frame, reply)
         intent = reply.understood.intent if reply.understood is not None else None
-        if intent is not None and intent != BuiltIn.HELLO:
+        if intent is not None and intent != BuiltIn.HELLO and not self.supervisor.spoke_as_machine:
             self._answers += 1
             if self._answers == _ANSWERS_OF_A_PERSON:
                 self.supervisor.answered("two answers to the bot's questions", now_ms=self._now_ms())
-        elif self.findings.opted_out:
-            self.supervisor.answered("wants no more calls", now_ms=self._now_ms())
         return reply
 
     def _now_ms(self) -> int:

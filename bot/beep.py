@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,11 +26,15 @@ _FFT_SIZE = 1024
 
 @dataclass(frozen=True)
 class Beep:
-    """A tone that has been held long enough; `ended` once it is over, which is the moment to speak."""
+    """A tone that has been held long enough; `ended` once it is over, which is the moment to speak.
+
+    `followed` tells that it ended because another tone began, as the notes of a melody do.
+    """
 
     frequency_hz: float
     duration_ms: int
     ended: bool
+    followed: bool = False
 
 
 @dataclass
@@ -74,7 +78,7 @@ class BeepDetector:
         if tone is None or abs(tone.frequency_hz - frequency) > _DRIFT_HZ:
             ended = self._finish()
             self._tone = _Tone([frequency], 1)
-            return ended
+            return None if ended is None else replace(ended, followed=True)
         tone.frequencies.append(frequency)
         tone.frames += 1 + tone.misses
         tone.misses = 0

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 _PICK_UP_MS: Final = 1500
 _PICK_UP_LASTS_MS: Final = 600
 #: Who answers greets within this time; later words answer the bot.
-_GREETING_MS: Final = 7000
+_GREETING_MS: Final = 5000
 #: How long the customer waits in silence for an opt-out to be committed.
 _COMMIT_S: Final = 5.0
 #: How long a call that is over waits for it; the result tells of it in any case.
@@ -76,7 +76,7 @@ class Dialogue(FrameProcessor):
     @property
     def curious(self) -> bool:
         """Whether what is said now may be the greeting of whoever answered."""
-        return self.supervisor.verdict is None and self._time.ms(self._time.now()) < _GREETING_MS
+        return self._answers.rule is None and self._time.ms(self._time.now()) < _GREETING_MS
 
     @property
     def supervisor(self) -> Supervisor:
@@ -164,7 +164,8 @@ class Dialogue(FrameProcessor):
         try:
             return await asyncio.wait_for(self._events.get(), max(0.0, patience_s))
         except TimeoutError:
-            return Silence()
+            # Somebody may have begun to speak meanwhile, which is no event.
+            return Silence() if floor.speech_at is None else Quiet()
 
     async def _begin(self) -> None:
         await self._act(self._answers.start())
@@ -334,6 +335,7 @@ class Dialogue(FrameProcessor):
 
     async def _opt_out(self, effect: OptOut) -> None:
         self.findings.opted_out = self._uncommitted = True
+        self.supervisor.answered("wants no more calls", now_ms=self._time.ms(self._time.now()))
         self._commit = commit = asyncio.ensure_future(self._job.on_opt_out(effect))
         await asyncio.wait({commit}, timeout=_COMMIT_S)
         if commit.done():

@@ -45,10 +45,11 @@ class HeardFrame(TranscriptionFrame):
 
 @dataclass
 class MonologueFrame(InterimTranscriptionFrame):
-    """The words so far of a customer who has spoken without a pause since `started_at`."""
+    """The words so far of a customer who has spoken since `started_at`; `paused` tells that they pause now."""
 
     started_at: float = 0.0
     ended_at: float = 0.0
+    paused: bool = False
 
 
 @dataclass

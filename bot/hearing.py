@@ -65,7 +65,7 @@ class HearingParams:
     monologue_ms: int = 4000
     monologue_every_ms: int = 3000
     #: Likewise, while nobody knows who answered: most greetings of machines have told themselves by then.
-    early_looks_ms: tuple[int, ...] = (1200, 2000, 3000)
+    early_looks_ms: tuple[int, ...] = (900, 1300, 1700, 2200, 2800)
 
 
 @dataclass(eq=False)
@@ -116,6 +116,7 @@ class Hearing(FrameProcessor):
         self._heard: asyncio.Task[Heard] | None = None
         self._complete: asyncio.Task[bool] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._pause: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
         self._monologue: asyncio.Task[None] | None = None
         self._told: list[HeardFrame] = []
@@ -225,6 +226,8 @@ class Hearing(FrameProcessor):
         self._complete = asyncio.create_task(
             self._turn_end.is_complete(pcm, self._voice.rate_hz, silence_ms=silence_ms)
         )
+        if self._curious():
+            self._pause = asyncio.create_task(self._tell_pause(self._utterance, self._heard))
 
     async def _stopped(self) -> None:
         await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=self._voice.params.stop_ms / 1000))
@@ -306,6 +309,29 @@ class Hearing(FrameProcessor):
         self._voice.restart()
         await self._tell(utterance, heard)
 
+    async def _tell_pause(self, utterance: _Utterance, heard: asyncio.Task[Heard]) -> None:
+        """Who answered may be known before the turn is sure to be over."""
+        ended_at = self._at(self._voice.voice_end)
+        try:
+            text = (await asyncio.shield(heard)).text
+        except Exception:
+            # Told by `_close`, or tried again there.
+            return
+        if text:
+            await self._push_so_far(utterance, text, ended_at, paused=True)
+
+    async def _push_so_far(self, utterance: _Utterance, text: str, ended_at: float, *, paused: bool) -> None:
+        await self.push_frame(
+            MonologueFrame(
+                text=text,
+                user_id="",
+                timestamp="",
+                started_at=self._at(utterance.start),
+                ended_at=ended_at,
+                paused=paused,
+            )
+        )
+
     async def _tell_so_far(self, utterance: _Utterance) -> None:
         ended_at = self._at(self._received)
         try:
@@ -315,15 +341,7 @@ class Hearing(FrameProcessor):
             return
         finally:
             self._monologue = None
-        await self.push_frame(
-            MonologueFrame(
-                text=heard.text,
-                user_id="",
-                timestamp="",
-                started_at=self._at(utterance.start),
-                ended_at=ended_at,
-            )
-        )
+        await self._push_so_far(utterance, heard.text, ended_at, paused=False)
 
     def _fail(self, error: Exception) -> None:
         # Told once: the bot's last line must not be broken off because the customer speaks into it.
@@ -332,9 +350,9 @@ class Hearing(FrameProcessor):
 
     def _stop_closing(self) -> list[asyncio.Task[Any]]:
         """Drop recognition and verdict under way; the tasks that are now being cancelled."""
-        under_way = (self._closing, self._heard, self._complete)
+        under_way = (self._closing, self._heard, self._complete, self._pause)
         tasks: list[asyncio.Task[Any]] = [task for task in under_way if task is not None]
-        self._closing = self._heard = self._complete = None
+        self._closing = self._heard = self._complete = self._pause = None
         for task in tasks:
             task.cancel()
             # A result that nobody waits for may be a failure; the next attempt will tell it.

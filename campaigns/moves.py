@@ -178,7 +178,9 @@ class Moves:
             short_call_ms=self._short_call_ms,
         )
         self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
-        self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code)
+        told = [each.as_json() for each in facts.result.who_answered] if facts.result else []
+        evidence = {"who_answered": told} if told else {}
+        self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code, **evidence)
         spared = self._loaded.trunks.settled(row, facts)
         counted = not spared and counts(row, facts)
         attempt.set(**verdict.values, counted=counted)

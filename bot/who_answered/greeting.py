@@ -40,18 +40,11 @@ def classify_greeting(text: str, speech_ms: int, *, finished: bool = True) -> Gr
     whatever the bot's language. A tone is not looked at here: see `Supervisor`.
     """
     english, vietnamese = normalise(text, ENGLISH), normalise(text, VIETNAMESE)
-    sure = _sure(english, vietnamese)
-    if sure is not None:
-        return sure
-    likely = [*_found(wording.LIKELY, english), *_found(wording.LIKELY_VIETNAMESE, vietnamese)]
-    person = wording.PERSON.search(english) or wording.PERSON.search(vietnamese)
+    person = bool(wording.PERSON.search(english) or wording.PERSON.search(vietnamese))
     count = len(words(english))
-    if likely and (count >= _LONG_GREETING_WORDS or speech_ms >= LONG_GREETING_MS):
-        return Greeting(Answerer.VOICEMAIL, f'said "{likely[0]}" in {speech_ms} ms of speech')
-    if len(likely) >= _KINDS_OF_A_MACHINE and not person:
-        return Greeting(Answerer.VOICEMAIL, f'said "{likely[0]}" and "{likely[1]}"')
-    if likely:
-        return Greeting(Answerer.UNKNOWN, f'said "{likely[0]}"', likely=not person)
+    told = _sure(english, vietnamese, person) or _likely(english, vietnamese, person, count, speech_ms)
+    if told is not None:
+        return told
     if not finished:
         return Greeting(Answerer.UNKNOWN, f"{count} words in {speech_ms} ms so far")
     if count == 0:
@@ -59,9 +52,22 @@ def classify_greeting(text: str, speech_ms: int, *, finished: bool = True) -> Gr
     return _by_length(count, speech_ms)
 
 
-def _sure(english: str, vietnamese: str) -> Greeting | None:
+def _likely(english: str, vietnamese: str, person: bool, count: int, speech_ms: int) -> Greeting | None:
+    """By words that machines and people use; by those that only people use."""
+    likely = [*_found(wording.LIKELY, english), *_found(wording.LIKELY_VIETNAMESE, vietnamese)]
+    if likely and not person and (count >= _LONG_GREETING_WORDS or speech_ms >= LONG_GREETING_MS):
+        return Greeting(Answerer.VOICEMAIL, f'said "{likely[0]}" in {speech_ms} ms of speech')
+    if len(likely) >= _KINDS_OF_A_MACHINE and not person:
+        return Greeting(Answerer.VOICEMAIL, f'said "{likely[0]}" and "{likely[1]}"')
+    if asks := wording.ONLY_PERSON.search(english):
+        return Greeting(Answerer.HUMAN, f'said "{asks[0]}"')
+    return Greeting(Answerer.UNKNOWN, f'said "{likely[0]}"', likely=not person) if likely else None
+
+
+def _sure(english: str, vietnamese: str, person: bool) -> Greeting | None:
     """By words that only one kind of machine uses; screening before voicemail, for both have a tone to wait for."""
-    person = wording.PERSON.search(english) or wording.PERSON.search(vietnamese)
+    if found := wording.SCREENER.search(english):
+        return Greeting(Answerer.SCREENING, f'said "{found[0]}"')
     for pattern, read in ((wording.SCREENING, english), (wording.SCREENING_VIETNAMESE, vietnamese)):
         if not person and (found := pattern.search(read)):
             return Greeting(Answerer.SCREENING, f'said "{found[0]}"')

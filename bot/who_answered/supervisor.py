@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bot.who_answered.greeting import Greeting, classify_greeting
-from bot.who_answered.verdict import Answerer, Source, Verdict
+from bot.who_answered.verdict import MACHINES, Answerer, Source, Verdict
 
 if TYPE_CHECKING:
     from bot.beep import Beep
@@ -39,6 +39,7 @@ class _Spoken:
     started_ms: int
     ended_ms: int
     likely: bool
+    machine: bool
 
 
 class Supervisor:
@@ -75,6 +76,11 @@ class Supervisor:
             return tuple(self._verdicts)
         return (*before, silence, *self._verdicts[len(before) :])
 
+    @property
+    def spoke_as_machine(self) -> bool:
+        """Whether the last words were a machine's, whoever the verdict says it is."""
+        return self._last is not None and self._last.machine
+
     def voice(self, at_ms: int) -> None:
         """A voice began."""
         if self._voice_ms is None:
@@ -89,9 +95,9 @@ class Supervisor:
         speech_ms = ended_ms - started_ms
         found = classify_greeting(text, speech_ms, finished=finished)
         before = self._last
-        pause_ms = started_ms - (before.ended_ms if before and before.started_ms != started_ms else 0)
-        self._last = _Spoken(text, started_ms, ended_ms, found.likely)
-        if self._changes(found, finished=finished):
+        self._last = _Spoken(text, started_ms, ended_ms, found.likely, found.answerer in MACHINES)
+        goes_on = before is not None and before.started_ms == started_ms
+        if self._changes(found, finished=finished, goes_on=goes_on):
             self._decide(
                 Verdict(
                     found.answerer,
@@ -100,7 +106,7 @@ class Supervisor:
                     now_ms,
                     words=text or None,
                     speech_ms=speech_ms,
-                    pause_ms=max(0, pause_ms),
+                    pause_ms=max(0, started_ms - (before.ended_ms if before is not None and not goes_on else 0)),
                 )
             )
         return self.answerer
@@ -132,18 +138,17 @@ class Supervisor:
     def _is_machine(self) -> bool:
         return self.verdict is not None and self.verdict.machine
 
-    def _changes(self, found: Greeting, *, finished: bool) -> bool:
+    def _changes(self, found: Greeting, *, finished: bool, goes_on: bool) -> bool:
+        """Whether these words make another verdict; `goes_on` tells that they are more of the turn judged before."""
         standing = self.verdict
         match found.answerer:
             case Answerer.UNKNOWN:
                 return finished and standing is None
             case Answerer.HUMAN:
-                return standing is None or standing.answerer in (
-                    Answerer.UNKNOWN,
-                    Answerer.SILENCE,
-                    Answerer.SCREENING,
-                    Answerer.IVR,
-                )
+                if standing is None or standing.answerer is Answerer.UNKNOWN:
+                    return True
+                # A menu and a screener put through; the rest of their own sentence is no person's.
+                return standing.answerer in (Answerer.SCREENING, Answerer.IVR) and not goes_on
             case Answerer.SCREENING | Answerer.IVR:
                 return standing is None or not standing.machine
             case _:
@@ -154,14 +159,14 @@ class Supervisor:
             return self._answer_tone(tone)
         if self._melodic or not self._tells(tone):
             return None
-        called = self._voice_ms is None and _within(tone, _CNG_HZ) and _CNG_MS[0] <= tone.duration_ms <= _CNG_MS[1]
+        called = self._last is None and _within(tone, _CNG_HZ) and _CNG_MS[0] <= tone.duration_ms <= _CNG_MS[1]
         return Answerer.FAX if called else Answerer.VOICEMAIL
 
     def _tells(self, tone: Beep) -> bool:
         """Whether a tone that is no part of a melody is a machine's; without words before it, only once it is over."""
         if tone.frequency_hz < _RINGING_HZ:
             return self._last is not None and self._last.likely and self.is_beep(tone)
-        return _within(tone, _BEEP_HZ) and (tone.ended or self._voice_ms is not None)
+        return _within(tone, _BEEP_HZ) and not tone.followed and (tone.ended or self._last is not None)
 
     def _answer_tone(self, tone: Beep) -> Answerer | None:
         # A reversal of the phase ends the tone for the detector: its pieces count together.
