@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from telephony.ami.check import Verdict, check
@@ -15,6 +18,7 @@ from telephony.outcomes import DialStatus
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona, Reject
 from telephony.trunk import AsteriskTrunk
+from tests.conftest import tool
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_ami import manager
 from tests.support_asterisk_config import HOST, Options, prefix
@@ -151,3 +155,18 @@ async def test_what_the_example_offers_in_comments_can_be_put_in_force(tmp_path:
         assert settings["from_user"] == "CHANGE-ME"
         assert settings["external_media_address"] == "198.51.100.7"
         assert settings["local_net"] == "192.0.2.0/255.255.255.0"
+
+
+async def test_a_certificate_made_as_the_page_says_is_trusted_under_any_name(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "how-to" / "connect-asterisk.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^openssl req (?:.*\\\n)*.*$", page, flags=re.M)
+    tool("openssl", "openssl")
+    async with Asterisk.start(tmp_path, tls=True) as pbx:
+        folder = pbx.certificate.parent
+        await asyncio.to_thread(subprocess.run, command, shell=True, check=True, cwd=folder, capture_output=True)
+        await pbx.restart()
+        over_tls = replace(_trunk(pbx), port=pbx.ami_tls_port, tls=True, tls_ca=pbx.certificate)
+        for ca, expected in ((pbx.certificate, Verdict.GOOD), (None, Verdict.BAD)):
+            async with contextlib.aclosing(check(replace(over_tls, tls_ca=ca))) as checks:
+                login = await anext(checks)
+            assert (login.what, login.verdict) == ("login", expected), login
