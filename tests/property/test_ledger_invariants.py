@@ -13,14 +13,17 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
 from campaigns.settling import CALLBACK_EXTRA, Settlement
 from campaigns.states import AttemptPhase, CampaignState, ContactState, is_terminal
+from campaigns.trunk_health import TrunkHealth
+from campaigns.trunks import Trunks
 from storage.database import open_database
-from storage.tables import attempt_events, attempts, contacts, ledger_entries
+from storage.tables import attempt_events, attempts, contacts, ledger_entries, trunks
 from telephony.call import NotAnswered
 from telephony.outcomes import DialStatus
 from tests.support_campaigns import House, number
@@ -38,6 +41,9 @@ _STEPS = [
     "pause",
     "wait",
     "shut_down",
+    "fail",
+    "probe",
+    "resume",
 ]
 _PHONES = [number(place) for place in (1, 2, 3, 4, 4, 5, 5)]
 _RULES = [{"on": ["BUSY", "CHANUNAVAIL"], "times": 1, "after_min": 10}]
@@ -55,9 +61,12 @@ class World:
         self.nodes = [house.ledger("one"), house.ledger("two")]
         self.held: list[tuple[Ledger, Claim]] = []
         self.campaigns: list[int] = []
+        self.trunks = Trunks(house.database, house.clock)
 
     async def build(self) -> World:
         await self.house.build()
+        async with self.house.database.write() as conn:
+            await conn.execute(update(trunks).values(failures_allowed=2))
         for _ in range(2):
             campaign_id = await self.house.campaign(max_attempts=3, retry_rules=_RULES, concurrency=3)
             for phone in _PHONES:
@@ -96,6 +105,23 @@ class World:
     async def _busy(self, choice: int) -> None:
         status = (DialStatus.BUSY, DialStatus.INVALID, DialStatus.CHANUNAVAIL)[choice % 3]
         await self._finish(choice, lambda on: self.house.talked() if on else self.house.missed(status))
+
+    async def _fail(self, choice: int) -> None:
+        """A call that fails by the trunk's fault, or is refused; two in a row pause it."""
+        code = (503, 401, None)[choice % 3]
+        dial = NotAnswered(DialStatus.CHANUNAVAIL, self.house.clock.now(), sip_code=code)
+        await self._finish(choice, lambda on: self.house.talked() if on else Settlement(dial=dial))
+
+    async def _probe(self, choice: int) -> None:
+        self.house.clock.advance(minutes=choice)
+        await self._look(ok=choice % 3 > 0)
+
+    async def _look(self, *, ok: bool) -> None:
+        for name in await self.trunks.take_probes(["line"]):
+            await self.trunks.note_probe(name, ok=ok)
+
+    async def _resume(self, _choice: int) -> None:
+        await self.trunks.resume("line")
 
     async def _talk(self, choice: int) -> None:
         await self._finish(choice, lambda on: self.house.talked(code="YES") if on else self.house.missed())
@@ -140,6 +166,7 @@ class World:
         for _ in range(200):
             self.house.clock.advance(minutes=30)
             await self.nodes[0].reap(_no_stray)
+            await self._look(ok=True)
             claims = (await self.nodes[0].claim(["line"], 10)).claims
             for claim in claims:
                 await self.house.talk(self.nodes[0], claim)
@@ -152,7 +179,12 @@ class World:
         tried = [row for row in await self.house.rows(attempts) if not _was_released(row)]
         live = [row for row in tried if row["phase"] != AttemptPhase.ENDED]
         assert max(Counter(row["number"] for row in live).values(), default=0) <= 1
-        counted = Counter(row["contact_id"] for row in tried)
+        counted = Counter(row["contact_id"] for row in tried if row["counted"])
+        (line,) = await self.house.rows(trunks)
+        if line["health"] == TrunkHealth.TRYING and line["trial_attempt_id"]:
+            assert line["trial_attempt_id"] in {row["id"] for row in live}
+        else:
+            assert line["trial_attempt_id"] is None
         for contact in await self.house.rows(contacts):
             assert contact["attempts"] == counted[contact["id"]] <= 3 + CALLBACK_EXTRA
             on_a_call = contact["id"] in {row["contact_id"] for row in live}
@@ -177,7 +209,8 @@ async def _play(steps: list[tuple[str, int]], url: str) -> None:
         await world.check()
         house = world.house
         assert all(is_terminal(ContactState(row["state"])) for row in await house.rows(contacts))
-        assert sorted(await house.reports()) == [f"report:{campaign_id}:completed" for campaign_id in world.campaigns]
+        reports = [key for key in await house.reports() if key.startswith("report:")]
+        assert sorted(reports) == [f"report:{campaign_id}:completed" for campaign_id in world.campaigns]
         ends = Counter(e["attempt_id"] for e in await house.rows(attempt_events) if e["to_phase"] == "ended")
         assert ends == {row["id"]: 1 for row in await house.rows(attempts)}
 
