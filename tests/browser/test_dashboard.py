@@ -15,7 +15,7 @@ from playwright.async_api import Page, Request, async_playwright, expect
 from sqlalchemy import update
 
 from storage.database import Database, open_database
-from storage.tables import attempts, campaigns, contacts
+from storage.tables import attempts, campaigns, contacts, trunks
 from tests.support_reports import Call, Sample, at, standard
 from web.app import create_app
 from web.server import Serving, serving
@@ -95,6 +95,11 @@ async def _watch(served: Serving, scheme: str) -> AsyncIterator[Watched]:
 async def _call_with_sound(database: Database, folder: Path) -> Call:
     calls = await standard(database)
     await Sample(database).recording(calls["agreed"], folder)
+    refused = {"attempt_id": calls["agreed"].id, "at": at(0).isoformat(), "dial_status": "CHANUNAVAIL"}
+    failing = refused | {"sip_code": 401, "q850": 21, "text": "Unauthorized"}
+    paused = {"health": "paused", "paused_at": at(0), "pause_reason": "401 Unauthorized", "probe_at": at(30)}
+    async with database.write() as conn:
+        await conn.execute(update(trunks).values(**paused, failures=1, failing_calls=[failing]))
     return calls["agreed"]
 
 
@@ -109,6 +114,7 @@ async def test_every_page_opens_and_is_readable(watched: Watched, database: Data
         f"/attempts/{call.id}",
         "/usage?from=2026-02&to=2026-03",
         "/campaigns?state=draft",
+        "/trunks",
     ):
         await watched.page.goto(path)
         await expect(watched.page.locator("h1")).to_be_visible()
@@ -119,7 +125,7 @@ async def test_every_page_opens_and_is_readable(watched: Watched, database: Data
 async def test_a_narrow_screen_does_not_scroll_sideways(light: Watched, database: Database, tmp_path: Path) -> None:
     call = await _call_with_sound(database, tmp_path)
     await light.page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("/campaigns", "/campaigns/1", "/campaigns/1/calls", f"/attempts/{call.id}", "/usage"):
+    for path in ("/campaigns", "/campaigns/1", "/campaigns/1/calls", f"/attempts/{call.id}", "/usage", "/trunks"):
         await light.page.goto(path)
         width = await light.page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, path
