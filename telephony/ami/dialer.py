@@ -15,7 +15,7 @@ from telephony.ami import originate
 from telephony.ami.account import AmiTimes, account_of
 from telephony.ami.call import AsteriskCall
 from telephony.ami.check import has_events, reachable_contacts
-from telephony.ami.client import AmiClient
+from telephony.ami.client import AmiClient, AmiState
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
 from telephony.ami.leg import Leg
 from telephony.ami.legs import Legs
@@ -36,6 +36,9 @@ _GUARD_S: Final = 5.0
 _MEDIA_S: Final = 5.0
 #: A call is not failed for a connection that comes back at once.
 _RECONNECT_S: Final = 5.0
+#: A large PBX loads its modules for that long after it takes logins.
+_BOOT_S: Final = 60.0
+_BOOT_POLL_S: Final = 0.1
 _HANGUP_S: Final = 5.0
 _DAY_S: Final = 86_400.0
 #: From the end of the audio to the Hangup event.
@@ -55,6 +58,8 @@ class AsteriskDialer:
         self._clock = clock or SystemClock()
         self._legs = Legs(self.client)
         self._media: AudioSocketServer | None = None
+        self._ready = asyncio.Event()
+        self._endpoint_known = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -74,6 +79,9 @@ class AsteriskDialer:
             await self.client.open()
             await self._check_events()
             await self._legs.open()
+            self._endpoint_known = await self._knows_endpoint()
+            self._ready.set()
+            self.client.on_state(self._state)
             bind = self.trunk.media_bind or self.client.local_host
             self._media = await AudioSocketServer.open(bind, self.trunk.media_port, self.trunk.media_advertise)
         except BaseException:
@@ -95,10 +103,32 @@ class AsteriskDialer:
                 f"read= of [{user}] in manager.conf, then: manager reload"
             )
 
+    def _state(self, state: AmiState) -> None:
+        self._ready.clear()
+        if state is AmiState.CONNECTED:
+            self._keep(self._get_ready())
+
+    async def _get_ready(self) -> None:
+        """A restarted Asterisk takes logins before it has loaded its channel drivers; calls fail until then."""
+        until_s = asyncio.get_running_loop().time() + _BOOT_S
+        while self._endpoint_known and self.client.connected and asyncio.get_running_loop().time() < until_s:
+            if await self._knows_endpoint():
+                break
+            await asyncio.sleep(_BOOT_POLL_S)
+        if self.client.connected:
+            self._ready.set()
+
+    async def _knows_endpoint(self) -> bool:
+        """Whether Asterisk tells of the dial string's endpoint; False also where it cannot tell."""
+        with contextlib.suppress(AmiError):
+            asked = await reachable_contacts(self.client, self.trunk)
+            return asked is not None and asked[2]
+        return False
+
     async def probe(self) -> Probe:
         """See `telephony.probing.CanProbe`: the manager connection, and what qualify knows of a PJSIP endpoint."""
-        if self._closing or not self.client.connected:
-            return Probe(False, f"Asterisk at {self.client.account.address} is not connected")
+        if self._closing or not self._ready.is_set():
+            return Probe(False, self._away)
         try:
             asked = await reachable_contacts(self.client, self.trunk)
         except AmiError as exc:
@@ -109,6 +139,11 @@ class AsteriskDialer:
         if contacts or "sip:" in self.trunk.dial_string.lower():
             return Probe(True, f"Asterisk answers: {contacts or endpoint}")
         return Probe(False, f"Asterisk has no contact of {endpoint} that answers")
+
+    @property
+    def _away(self) -> str:
+        what = "is starting" if self.client.connected else "is not connected"
+        return f"Asterisk at {self.client.account.address} {what}"
 
     @property
     def live_calls(self) -> int:
@@ -124,8 +159,8 @@ class AsteriskDialer:
         fault = originate.fault(request)
         if fault is not None:
             return self._failed(*fault)
-        if not self._closing and not await self.client.until_connected(min(_RECONNECT_S, request.ring_timeout_s)):
-            return self._failed(DialStatus.CHANUNAVAIL, f"Asterisk at {self.client.account.address} is not connected")
+        if not self._closing and not await _met(self._ready, min(_RECONNECT_S, request.ring_timeout_s)):
+            return self._failed(DialStatus.CHANUNAVAIL, self._away)
         if self._closing or self._media is None:
             return self._failed(DialStatus.CHANUNAVAIL, "the dialer is closed")
         leg = Leg(request.attempt_id, self._clock, on_phase)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telephony.ami import dialer as dialer_module
 from telephony.ami.client import AmiState
 from telephony.ami.dialer import AsteriskDialer
 from telephony.call import CallPhase, DialRequest, NotAnswered
@@ -185,7 +186,10 @@ async def test_a_frozen_asterisk_is_noticed_by_the_ping(pbx: Asterisk, network: 
         await call.hangup()
 
 
-async def test_asterisk_dies_in_mid_call_and_while_it_rings(tmp_path: Path, network: SimulatedNetwork) -> None:
+async def test_asterisk_dies_in_mid_call_and_while_it_rings(
+    tmp_path: Path, network: SimulatedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialer_module, "_RECONNECT_S", 60.0)
     async with Asterisk.start(tmp_path, network.port) as pbx, dialer(pbx, "PJSIP/{number}@trunk") as trunk:
         talking = await answered(trunk, ECHO)
         phases = Phases()
@@ -195,14 +199,15 @@ async def test_asterisk_dies_in_mid_call_and_while_it_rings(tmp_path: Path, netw
         async with asyncio.timeout(30):
             end = await talking.ended()
             await until(trunk, AmiState.DISCONNECTED)
+            calling_again = asyncio.create_task(answered(trunk, ECHO, ring_timeout_s=60.0))
             await pbx.boot()
             ringing = await dialling
         assert end.hangup_by is HangupBy.NETWORK
         assert isinstance(ringing, NotAnswered)
         assert (ringing.dial_status, ringing.rang) == (D.ERROR, True)
-        assert trunk.live_calls == 0
-        again = await answered(trunk, ECHO)
+        again = await calling_again
         await again.hangup()
+        assert trunk.live_calls == 0
         assert len(network.calls) == 3, "nobody was called twice"
 
 
