@@ -20,6 +20,8 @@ import numpy as np
 from telephony.call import Call, CallEnd, Media
 from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaEnd, MediaLeg
+from telephony.media.server import MediaServer
+from telephony.media.websocket import WebSocketServer, dial_string
 from telephony.outcomes import HangupBy
 from telephony.simulator.network import SimulatedNetwork
 from tests.support_asterisk import Asterisk
@@ -195,7 +197,7 @@ def audiosocket_at(rate_hz: int) -> Callable[[str, Path], contextlib.AbstractAsy
 class AsteriskFarEnd:
     """Asterisk, which calls the simulated network and connects each answered call to our server."""
 
-    server: AudioSocketServer
+    server: MediaServer
     network: SimulatedNetwork
     manager: Manager
     rate_hz: int = 8000
@@ -220,6 +222,21 @@ class AsteriskFarEnd:
             while len(keys := keys_in(self.network.calls[0].heard_pcm, 8000)) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return keys
+
+
+@dataclass
+class WebSocketFarEnd(AsteriskFarEnd):
+    """The same by chan_websocket."""
+
+    async def call(self, number: str = ECHO) -> Call:
+        leg = self.server.expect(uuid.uuid4(), self.rate_hz)
+        await self.manager.originate(
+            Channel=f"PJSIP/{number}@trunk",
+            Application="Dial",
+            Data=dial_string("media", leg.call_uuid, self.rate_hz),
+        )
+        await leg.connected(20)
+        return LegCall(leg)
 
 
 class Manager:
@@ -263,6 +280,27 @@ async def audiosocket_by_asterisk(_behaviour: str, folder: Path) -> AsyncIterato
             yield AsteriskFarEnd(server, network, manager)
         finally:
             await manager.aclose()
+
+
+def websocket_by_asterisk(
+    rate_hz: int,
+) -> Callable[[str, Path], contextlib.AbstractAsyncContextManager[WebSocketFarEnd]]:
+    """chan_websocket of a real Asterisk, and the simulated network behind it."""
+
+    @contextlib.asynccontextmanager
+    async def opened(_behaviour: str, folder: Path) -> AsyncIterator[WebSocketFarEnd]:
+        async with (
+            SimulatedNetwork(PERSONAS) as network,
+            await WebSocketServer.open() as server,
+            Asterisk.start(folder / "asterisk", network.port, websockets={"media": server.uri}) as pbx,
+        ):
+            manager = await Manager.login(pbx)
+            try:
+                yield WebSocketFarEnd(server, network, manager, rate_hz)
+            finally:
+                await manager.aclose()
+
+    return opened
 
 
 def keys_in(pcm: bytes, rate_hz: int) -> list[str]:

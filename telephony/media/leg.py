@@ -36,10 +36,14 @@ def masked(call_uuid: UUID) -> str:
 class LineMedia:
     """`telephony.call.Media` over a line that another thread plays and fills.
 
-    `flush` takes effect at the next frame, 20 ms at most. Keys are tones within the audio.
+    `flush` takes effect at the next frame, 20 ms at most; `nudge` tells the other thread of it. Keys are tones within
+    the audio.
     """
 
-    def __init__(self, rate_hz: int, pulse: Pulse, statistics: LegStatistics) -> None:
+    def __init__(
+        self, rate_hz: int, pulse: Pulse, statistics: LegStatistics, nudge: Callable[[], None] = lambda: None
+    ) -> None:
+        self._nudge = nudge
         self.play = PlayQueue(rate_hz)
         self.heard = HeardFrames(statistics)
         self._rate_hz = rate_hz
@@ -54,12 +58,12 @@ class LineMedia:
 
     @property
     def ahead_ms(self) -> int:
-        return 0 if self._closed else milliseconds(len(self.play), self._rate_hz)
+        return 0 if self._closed else milliseconds(self.play.ahead, self._rate_hz)
 
     def close(self) -> None:
         """The call is over. What was received before can still be read."""
         self._closed = True
-        self.play.keep(0)
+        self.play.discard()
         self._pulse.post()
 
     async def read(self) -> bytes:
@@ -76,7 +80,7 @@ class LineMedia:
             self._check_open()
             self.play.push(pcm)
             try:
-                while len(self.play) > self._ahead_bytes:
+                while self.play.ahead > self._ahead_bytes:
                     await self._pulse.wait()
                     self._check_open()
             except asyncio.CancelledError:
@@ -84,7 +88,11 @@ class LineMedia:
                 raise
 
     def flush(self) -> int:
-        return 0 if self._closed else milliseconds(self.play.keep(0), self._rate_hz)
+        if self._closed:
+            return 0
+        discarded_ms = milliseconds(self.play.discard(), self._rate_hz)
+        self._nudge()
+        return discarded_ms
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys by tones; they wait behind what is written already, and a flush takes them along."""
@@ -98,10 +106,18 @@ class LineMedia:
 class MediaLeg:
     """One expected or live audio connection. Belongs to the event loop that asked for it."""
 
-    def __init__(self, call_uuid: UUID, rate_hz: int, pulse: Pulse, hang_up: Callable[[MediaLeg], None]) -> None:
+    def __init__(
+        self,
+        call_uuid: UUID,
+        rate_hz: int,
+        pulse: Pulse,
+        *,
+        hang_up: Callable[[MediaLeg], None],
+        nudge: Callable[[MediaLeg], None],
+    ) -> None:
         self.call_uuid = call_uuid
         self.statistics = LegStatistics()
-        self.media = LineMedia(rate_hz, pulse, self.statistics)
+        self.media = LineMedia(rate_hz, pulse, self.statistics, lambda: nudge(self))
         self.pulse = pulse
         self._hang_up = hang_up
         self._joined = asyncio.Event()

@@ -37,15 +37,28 @@ class LegStatistics:
 
 
 class PlayQueue:
-    """Audio on its way to the customer. Every method may be called from any thread."""
+    """Audio on its way to the customer. Every method may be called from any thread.
+
+    A far side that plays at once gets frames by `take`. One that keeps audio and tells what it has played gets them by
+    `send` and reports by `played`; what it still has counts as ahead until then. `discard` begins a new generation,
+    in which reports of the old one mean nothing.
+    """
 
     def __init__(self, rate_hz: int) -> None:
         self._frame_bytes = frame_bytes(rate_hz)
         self._pcm = bytearray()
+        self._sent = self._played = 0
+        self._generation = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._pcm)
+
+    @property
+    def ahead(self) -> int:
+        """Bytes not yet played: those here and those at the far side."""
+        with self._lock:
+            return len(self._pcm) + self._sent - self._played
 
     def push(self, pcm: bytes) -> None:
         """Queue whole samples."""
@@ -55,16 +68,46 @@ class PlayQueue:
     def take(self) -> bytes | None:
         """The next 20 ms, filled up with silence; None when nothing is queued."""
         with self._lock:
-            frame = bytes(self._pcm[: self._frame_bytes])
-            del self._pcm[: self._frame_bytes]
-        return frame.ljust(self._frame_bytes, b"\0") if frame else None
+            return self._next()
+
+    def send(self, most: int) -> tuple[int, list[tuple[bytes, int]]]:
+        """Frames for a far side that is to have `most` bytes at most.
+
+        The generation, and each frame with the position that the far side has reached when it is played.
+        """
+        frames = []
+        with self._lock:
+            while self._sent - self._played + self._frame_bytes <= most and (frame := self._next()) is not None:
+                self._sent += self._frame_bytes
+                frames.append((frame, self._sent))
+            return self._generation, frames
+
+    def played(self, generation: int, position: int) -> None:
+        """The far side has played up to a position."""
+        with self._lock:
+            if generation == self._generation:
+                self._played = min(max(self._played, position), self._sent)
 
     def keep(self, size: int) -> int:
-        """Discard all but the first `size` bytes; how many bytes were discarded."""
+        """Discard all but the first `size` bytes of those still here; how many bytes were discarded."""
         with self._lock:
             discarded = max(0, len(self._pcm) - size)
             del self._pcm[size:]
         return discarded
+
+    def discard(self) -> int:
+        """Discard everything, at the far side too; how many bytes were ahead."""
+        with self._lock:
+            ahead = len(self._pcm) + self._sent - self._played
+            self._pcm.clear()
+            self._sent = self._played = 0
+            self._generation += 1
+        return ahead
+
+    def _next(self) -> bytes | None:
+        frame = bytes(self._pcm[: self._frame_bytes])
+        del self._pcm[: self._frame_bytes]
+        return frame.ljust(self._frame_bytes, b"\0") if frame else None
 
 
 class HeardFrames:

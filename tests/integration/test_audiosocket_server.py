@@ -14,7 +14,7 @@ import pytest
 
 from telephony.call import FRAME_MS
 from telephony.errors import MediaClosed, MediaNotConnected, MediaServerError
-from telephony.media import audiosocket
+from telephony.media import server as media_server
 from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaEnd, MediaLeg
 from tests.support_media import AudioSocketFarEnd
@@ -184,7 +184,7 @@ async def test_a_connection_without_uuid_is_closed() -> None:
 async def test_too_many_connections_without_a_call_are_refused_and_calls_still_get_in(
     server: AudioSocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audiosocket, "MOST_UNIDENTIFIED", 3)
+    monkeypatch.setattr(media_server, "MOST_UNIDENTIFIED", 3)
     leg, _ = await joined(server)
     idle = [Raw(server) for _ in range(3)]
     assert await Raw(server).until_closed() == b""
