@@ -6,9 +6,9 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, assert_never
-from zlib import crc32
 
 import phonenumbers
 
@@ -211,7 +211,8 @@ def _check_common(trunk: AnyTrunk) -> None:
 def _rotated(trunk: AnyTrunk, attempt_id: str) -> str | None:
     if not trunk.caller_ids:
         return trunk.caller_id
-    return trunk.caller_ids[crc32(attempt_id.encode()) % len(trunk.caller_ids)]
+    spread = int.from_bytes(blake2b(attempt_id.encode(), digest_size=8).digest(), "big")
+    return trunk.caller_ids[spread % len(trunk.caller_ids)]
 
 
 def _fault(trunk: AnyTrunk, name: str, value: object, remedy: str) -> InvalidTrunk:

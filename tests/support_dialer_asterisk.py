@@ -20,8 +20,10 @@ from tests.support_asterisk_config import HOST, Options, Trunk
 from tests.support_sipp import free_port
 
 NUMBER = "+84912345678"
-#: Quick to notice and to come back, so that tests of lost connections are short.
-TIMES = AmiTimes(ping_every_s=0.5, ping_timeout_s=2.0, first_wait_s=0.05, longest_wait_s=0.5)
+#: Quick to come back, so that tests of lost connections are short; patient with an Asterisk on a loaded machine.
+TIMES = AmiTimes(
+    connect_s=20.0, action_s=20.0, ping_every_s=0.5, ping_timeout_s=20.0, first_wait_s=0.05, longest_wait_s=0.5
+)
 
 
 class Phases(list[CallPhase]):
@@ -56,8 +58,10 @@ def through(pbx: Asterisk, dial_string: str | int, **changes: Any) -> AsteriskTr
 
 
 @contextlib.asynccontextmanager
-async def dialer(pbx: Asterisk, dial_string: str | int, **changes: Any) -> AsyncIterator[AsteriskDialer]:
-    async with AsteriskDialer(through(pbx, dial_string, **changes), times=TIMES) as opened:
+async def dialer(
+    pbx: Asterisk, dial_string: str | int, *, times: AmiTimes = TIMES, **changes: Any
+) -> AsyncIterator[AsteriskDialer]:
+    async with AsteriskDialer(through(pbx, dial_string, **changes), times=times) as opened:
         yield opened
 
 

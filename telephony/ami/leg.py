@@ -27,7 +27,7 @@ _SIP_CODE: Final = re.compile(r"\b[3-6]\d\d\b")
 
 #: OriginateResponse and Hangup come in no fixed order, and OriginateResponse may overtake Newchannel.
 OTHER_HALF_S: Final = 3.0
-NO_CHANNEL_S: Final = 0.5
+NO_CHANNEL_S: Final = 1.0
 
 
 class LegState(Enum):

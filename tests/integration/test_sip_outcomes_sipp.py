@@ -197,6 +197,17 @@ async def test_the_invite_carries_attempt_caller_and_headers(tmp_path: Path) -> 
     assert "From: <sip:+842899990000@" in second
 
 
+async def test_a_pool_of_caller_ids_is_used_in_turn(tmp_path: Path) -> None:
+    pool = ("842873000001", "842873000002")
+    async with sipp(refusal("486 Busy Here"), tmp_path) as peer, dialer(peer.port, caller_ids=pool) as trunk:
+        shown = [trunk.trunk.caller_for(f"attempt-{number}") for number in range(6)]
+        for number in range(6):
+            await trunk.dial(DialRequest(f"attempt-{number}", NUMBER), Phases())
+        invites = await peer.until_received("INVITE", 6)
+    assert set(shown) == set(pool)
+    assert all(f"From: <sip:{caller}@" in invite for caller, invite in zip(shown, invites, strict=True))
+
+
 async def test_the_caller_id_may_be_asserted_instead(tmp_path: Path) -> None:
     identity = {"user": "account", "caller_id": "842873000000", "caller_id_in": "p-asserted-identity"}
     async with sipp(refusal("486 Busy Here"), tmp_path) as peer, dialer(peer.port, **identity) as trunk:
