@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from campana.cli.bench_import import import_rows
+from campana.cli.bench_who import who_answered
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.cli.spread import spread
 from campana.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     from telephony.media.bench import Load, MediaFigures
     from telephony.media.bench_asterisk import Bed
 
-app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine: turns of conversation, dialling, audio.")
+app = typer.Typer(
+    no_args_is_help=True, help="Measure speed on this machine: turns of conversation, dialling, audio, imports."
+)
+
+app.command("import", epilog="Example: campana bench import --rows 1000000 --runs 3")(import_rows)
+app.command("who-answered", epilog="Example: campana bench who-answered --takes 3 --show")(who_answered)
 
 
 @app.command("turn", epilog="Example: campana bench turn --calls 1,4,8,16 --runs 3")
@@ -103,7 +110,7 @@ def _turn_table(found: Sequence[TurnFigures], listening: str, runs: int) -> Tabl
         table.add_column(name)
     for number in dict.fromkeys(figures.calls for figures in found):
         same = [figures for figures in found if figures.calls == number]
-        table.add_row(str(number), *(_spread([of(figures) for figures in same]) for of in measures.values()))
+        table.add_row(str(number), *(spread([of(figures) for figures in same]) for of in measures.values()))
     return table
 
 
@@ -113,15 +120,6 @@ def _p50(spread: Spread | None) -> float | None:
 
 def _p95(spread: Spread | None) -> float | None:
     return spread.p95_ms if spread else None
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    known = sorted(value for value in values if value is not None)
-    if not known:
-        return ""
-    digits = 0 if all(float(value).is_integer() for value in known) else 2
-    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(known), known[0], known[-1]))
-    return middle if least == most else f"{middle} ({least}-{most})"
 
 
 @app.command("dial", epilog="Example: campana bench dial --contacts 2000 --runs 3")
@@ -164,7 +162,7 @@ def _dial_table(found: Sequence[DialFigures]) -> Table:
     row: list[Any] = []
     for name in ("attempts_per_s", "wall_s", "stall_p50_ms", "stall_p99_ms", "stall_max_ms"):
         table.add_column(name)
-        row.append(_spread([getattr(figures, name) for figures in found]))
+        row.append(spread([getattr(figures, name) for figures in found]))
     table.add_row(*row)
     return table
 
@@ -247,5 +245,5 @@ def _media_table(found: Sequence[MediaFigures]) -> Table:
     }
     for column in columns:
         table.add_column(column)
-    table.add_row(*(_spread([getattr(figures, name) for figures in found]) for name in columns.values()))
+    table.add_row(*(spread([getattr(figures, name) for figures in found]) for name in columns.values()))
     return table
