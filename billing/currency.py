@@ -35,6 +35,9 @@ EXPONENTS: Final[dict[str, int]] = {
     "VND": 0,
 }
 
+#: Where nothing has cost anything yet (ISO 4217: no currency is involved).
+NO_CURRENCY: Final = "XXX"
+
 
 def exponent(currency: str) -> int:
     """Decimals of the currency's smallest unit; raises `CurrencyError` for an unknown one."""
@@ -45,5 +48,10 @@ def exponent(currency: str) -> int:
 
 
 def round_money(amount: Decimal, currency: str) -> Decimal:
-    """The amount in whole smallest units of the currency; a half is rounded away from nought."""
+    """The amount in whole smallest units of the currency; a half is rounded away from nought.
+
+    Of `NO_CURRENCY` it is the amount itself. Raises `CurrencyError` for an unknown one.
+    """
+    if currency == NO_CURRENCY:
+        return amount
     return amount.quantize(Decimal(1).scaleb(-exponent(currency)), rounding=ROUND_HALF_UP)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from billing.currency import round_money
+from billing.currency import NO_CURRENCY, round_money
 
 #: What stands where a figure does not exist.
 NONE = "–"
@@ -24,7 +24,7 @@ def percent(value: float | None) -> str:
 
 def money(amount: Decimal | None, currency: str) -> str:
     """`4,806 VND`, `-1.25 USD`: thousands apart, rounded to what the currency can pay."""
-    if amount is None:
+    if amount is None or currency == NO_CURRENCY:
         return NONE
     rounded = round_money(amount, currency)
     return f"{abs(rounded) if rounded == 0 else rounded:,f} {currency}"

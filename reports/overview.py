@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.currency import NO_CURRENCY
 from reports.errors import MixedCurrencies
 from reports.latency import Latencies, latencies
 from reports.measures import ANSWERED, FINISHED, TALK_MS, Totals, totals
@@ -128,7 +129,7 @@ async def currency_of(conn: AsyncConnection, scope: Scope) -> str:
     if scope.campaign_id is not None:
         account = account.join(campaigns, campaigns.c.account_id == accounts.c.id)
         account = account.where(campaigns.c.id == scope.campaign_id)
-    return str(await conn.scalar(account) or "XXX")
+    return str(await conn.scalar(account) or NO_CURRENCY)
 
 
 async def code_counts(conn: AsyncConnection, scope: Scope) -> tuple[CodeCount, ...]:

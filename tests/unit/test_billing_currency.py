@@ -16,8 +16,8 @@ def test_the_exponents_of_iso_4217() -> None:
 
 
 def test_an_unknown_currency_names_the_known_ones() -> None:
-    with pytest.raises(CurrencyError, match=r"unknown currency 'XXX'; known are AUD.*VND") as caught:
-        exponent("XXX")
+    with pytest.raises(CurrencyError, match=r"unknown currency 'XTS'; known are AUD.*VND") as caught:
+        exponent("XTS")
     assert isinstance(caught.value, BillingError)
 
 
@@ -32,6 +32,7 @@ def test_an_unknown_currency_names_the_known_ones() -> None:
         ("0.005", "USD", "0.01"),
         ("0.0049", "USD", "0.00"),
         ("12", "USD", "12.00"),
+        ("0.125", "XXX", "0.125"),
     ],
 )
 def test_a_half_rounds_away_from_nought(amount: str, currency: str, rounded: str) -> None:

@@ -57,6 +57,7 @@ def test_response_times(ms: int | None, text: str) -> None:
         (Decimal(3), "EUR", "3.00 EUR"),
         (Decimal("-1234.5"), "USD", "-1,234.50 USD"),
         (Decimal("-0.001"), "USD", "0.00 USD"),
+        (Decimal(0), "XXX", "–"),
     ],
 )
 def test_money_is_rounded_to_what_can_be_paid(amount: Decimal | None, currency: str, text: str) -> None:
