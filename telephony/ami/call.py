@@ -13,7 +13,7 @@ from telephony.media.leg import MediaLeg
 class AsteriskCall:
     """Built when the answer and the audio are there."""
 
-    def __init__(self, leg: Leg, audio: MediaLeg, hang_up: Callable[[Leg], Awaitable[None]]) -> None:
+    def __init__(self, leg: Leg, audio: MediaLeg, hang_up: Callable[[], Awaitable[None]]) -> None:
         assert leg.answered_at is not None
         self._leg, self._audio = leg, audio
         self._answered_at = leg.answered_at
@@ -40,7 +40,7 @@ class AsteriskCall:
         self._audio.on_dtmf(listener)
 
     async def hangup(self) -> None:
-        await self._hang_up(self._leg)
+        await self._hang_up()
 
     async def ended(self) -> CallEnd:
         await self._leg.closed.wait()

@@ -217,13 +217,14 @@ class AsteriskDialer:
 
     async def _join(self, leg: Leg, audio: MediaLeg) -> bool:
         """Whether the audio came. Its arrival is an answer too: the manager connection may be away."""
-        try:
+        joined = False
+        with contextlib.suppress(MediaNotConnected):
             await audio.connected(timeout_s=_DAY_S)
-        except MediaNotConnected:
-            return False
-        leg.answered()
-        self._keep(self._watch_audio(leg, audio))
-        return True
+            joined = True
+            leg.answered()
+        if leg.answered_at is not None:
+            self._keep(self._watch_audio(leg, audio))
+        return joined
 
     async def _follow(
         self, leg: Leg, audio: MediaLeg, joining: asyncio.Task[bool], ring_timeout_s: float
@@ -237,7 +238,7 @@ class AsteriskDialer:
         if not leg.customer_hung_up and not (joining.done() and joining.result()):
             return await self._deaf(leg)
         leg.report(CallPhase.ANSWERED, leg.answered_at)
-        return AsteriskCall(leg, audio, self._hang_up)
+        return AsteriskCall(leg, audio, lambda: self._hang_up(leg, audio))
 
     async def _deaf(self, leg: Leg) -> NotAnswered:
         text = (
@@ -262,8 +263,11 @@ class AsteriskDialer:
                 return
         leg.gone("the audio ended, and Asterisk did not tell why")
 
-    async def _hang_up(self, leg: Leg) -> None:
-        if not leg.closed.is_set():
+    async def _hang_up(self, leg: Leg, audio: MediaLeg) -> None:
+        if leg.customer_hung_up or await _over(audio):
+            # The audio's end often comes before the event that tells who ended the call; it was not we.
+            await leg.closed.wait()
+        elif not leg.closed.is_set():
             await asyncio.shield(self._keep(self._end(leg)))
 
     async def _cancel(self, leg: Leg) -> None:
@@ -318,4 +322,14 @@ async def _met(event: asyncio.Event, within_s: float) -> bool:
             await event.wait()
     except TimeoutError:
         return event.is_set()
+    return True
+
+
+async def _over(audio: MediaLeg) -> bool:
+    """Whether the audio has ended."""
+    try:
+        async with asyncio.timeout(0):
+            await audio.closed()
+    except TimeoutError:
+        return False
     return True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from telephony.call import CallPhase, DialRequest
+from telephony.call import Call, CallPhase, DialRequest
+from telephony.errors import MediaClosed
 from telephony.outcomes import DialStatus, HangupBy
 from tests.support_asterisk import Asterisk
 from tests.support_asterisk_config import HOST, Trunk
@@ -155,6 +157,21 @@ async def test_a_far_end_bye_is_the_customer(pbx: Asterisk, tmp_path: Path) -> N
         assert trunk.live_calls == 0
     assert end.hangup_by is HangupBy.CUSTOMER
     assert end.ended_at > call.answered_at
+
+
+async def test_hanging_up_after_the_customer_did_changes_nothing(pbx: Asterisk, tmp_path: Path) -> None:
+    async with sipp(answer(bye_after_ms=100), tmp_path) as peer, dialer(pbx, peer.port) as trunk:
+        assert {await _ended_by(await answered(trunk)) for _ in range(8)} == {HangupBy.CUSTOMER}
+
+
+async def _ended_by(call: Call) -> HangupBy:
+    """Who ended a call on which we hang up the moment that its audio is over, as every conversation does."""
+    async with asyncio.timeout(20):
+        with contextlib.suppress(MediaClosed):
+            while True:
+                await call.media.read()
+        await call.hangup()
+        return (await call.ended()).hangup_by
 
 
 async def test_our_hangup_sends_bye(pbx: Asterisk, tmp_path: Path) -> None:
