@@ -25,6 +25,8 @@ class ScriptedManager:
     refused: dict[str, str] = field(default_factory=dict)
     #: Whether a channel driver that nobody has is told of by an event, as the dialer asks at its start.
     knows_events: bool = False
+    #: What Getvar answers.
+    value: str = ""
     actions: list[dict[str, str]] = field(default_factory=list)
     logins: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -91,6 +93,8 @@ class ScriptedManager:
             writer.write(_message(Response="Success", ActionID=number, Challenge=_CHALLENGE))
         elif name == "Login":
             self._log_in(action, writer)
+        elif name == "Getvar":
+            writer.write(_message(Response="Success", ActionID=number, Value=self.value))
         else:
             writer.write(_message(Response="Success", ActionID=number))
             if self.knows_events and name == "Originate" and action["Channel"].startswith("CampanaCheck/"):

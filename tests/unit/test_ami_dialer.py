@@ -23,8 +23,8 @@ TIMES = AmiTimes(ping_every_s=60.0, first_wait_s=0.01, longest_wait_s=0.05)
 
 
 @contextlib.asynccontextmanager
-async def opened(**changes: Any) -> AsyncIterator[tuple[ScriptedManager, AsteriskDialer]]:
-    async with ScriptedManager.open() as peer:
+async def opened(value: str = "", **changes: Any) -> AsyncIterator[tuple[ScriptedManager, AsteriskDialer]]:
+    async with ScriptedManager.open(value=value) as peer:
         trunk = AsteriskTrunk("pbx", HOST, "PJSIP/{number}@t", USER, SECRET, port=peer.port, **changes)
         peer.knows_events = True
         async with AsteriskDialer(trunk, times=TIMES) as dialer:
@@ -154,3 +154,36 @@ async def test_events_that_were_too_many_are_made_up_for_by_asking(monkeypatch: 
         peer.event("Hangup", Uniqueid="a1", Cause="17")
         peer.event("OriginateResponse", ActionID="a1", Response="Failure", Reason="0")
         assert (await outcome(task)).dial_status is D.BUSY
+
+
+async def test_a_restarted_pbx_is_asked_for_nothing_before_it_knows_the_trunk() -> None:
+    async with opened(value="PJSIP/t/sip:192.0.2.1") as (peer, dialer):
+        peer.value = ""
+        peer.cut()
+        await peer.until_received("Getvar", 4)
+        task = dialling(dialer)
+        await peer.until_received("Getvar", 6)
+        assert not peer.received("Originate")
+        probe = await dialer.probe()
+        assert (probe.ok, "is starting" in probe.text) == (False, True)
+        peer.value = "PJSIP/t/sip:192.0.2.1"
+        await peer.until_received("Originate")
+        assert (await dialer.probe()).ok
+        peer.event("OriginateResponse", ActionID="a1", Response="Failure", Reason="0")
+        await outcome(task)
+
+
+async def test_hanging_up_without_an_audio_or_an_event_to_come_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialer_module, "_MEDIA_S", 0.05)
+    monkeypatch.setattr(dialer_module, "_HANGUP_S", 0.05)
+    async with opened() as (peer, dialer):
+        task = dialling(dialer)
+        await peer.until_received("Originate")
+        peer.event("Newstate", Uniqueid="a1", ChannelState="6")
+        result = await outcome(task)
+        assert peer.received("Hangup")
+        assert dialer.live_calls == 0
+    assert result.dial_status is D.ERROR
+    assert "media_advertise" in (result.text or "")
