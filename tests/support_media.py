@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from telephony.call import Call, CallEnd, Media
+from telephony.call import FRAME_MS, Call, CallEnd, Media
 from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaEnd, MediaLeg
 from telephony.media.server import MediaServer
@@ -146,6 +146,7 @@ class AudioSocketFarEnd:
     server: AudioSocketServer
     rate_hz: int = 8000
     peers: list[AudioSocketPeer] = field(default_factory=list)
+    flush_slack_ms: int = 2 * FRAME_MS
 
     @property
     def heard_rate_hz(self) -> int:
@@ -202,6 +203,7 @@ class AsteriskFarEnd:
     manager: Manager
     rate_hz: int = 8000
     heard_rate_hz: int = 8000
+    flush_slack_ms: int = 2 * FRAME_MS
 
     async def call(self, number: str = ECHO) -> Call:
         leg = self.server.expect(uuid.uuid4(), self.rate_hz)
@@ -226,7 +228,9 @@ class AsteriskFarEnd:
 
 @dataclass
 class WebSocketFarEnd(AsteriskFarEnd):
-    """The same by chan_websocket."""
+    """The same by chan_websocket; how much it has played is known as late as its marks come."""
+
+    flush_slack_ms: int = 200
 
     async def call(self, number: str = ECHO) -> Call:
         leg = self.server.expect(uuid.uuid4(), self.rate_hz)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from telephony.call import Call, CallPhase, Dialer, DialRequest, NotAnswered
+from telephony.call import FRAME_MS, Call, CallPhase, Dialer, DialRequest, NotAnswered
 from telephony.errors import MediaClosed
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, HangUp, Keys, Persona, RingOut, Wait
@@ -46,6 +46,7 @@ class FarEnd:
     #: Rates of the call's audio here and of what the far end keeps.
     rate_hz: int = 8000
     heard_rate_hz: int = 8000
+    flush_slack_ms: int = 2 * FRAME_MS
     _dialled: int = 0
 
     def request(self, number: str, **changes: Any) -> DialRequest:

