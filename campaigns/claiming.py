@@ -98,6 +98,8 @@ class Claiming:
         self._numbers: set[str] = set()
         self._blocked: set[int] = set()
         self._wakes: list[datetime] = []
+        #: Attempts whose contacts are passed over.
+        self._avoided: Collection[str] = ()
         #: Live attempts by campaign, and those of them that hold a channel by trunk.
         self._live: Counter[int] = Counter()
         self._busy: Counter[str] = Counter()
@@ -148,7 +150,7 @@ class Claiming:
     async def _claim_on(self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int) -> list[Claim]:
         now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)
         slots = take_slots(line["next_call_us"], now_us, line["cps"], max(0, room), ahead_us)
-        chosen = await self._choose(running, len(slots.at_us))
+        chosen = await self._chosen(line, running, len(slots.at_us))
         if len(slots.at_us) < room and len(chosen) == len(slots.at_us):
             self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
         claims = await self._create(chosen, slots.at_us)
@@ -159,6 +161,20 @@ class Claiming:
                 values["trial_attempt_id"] = claims[0].attempt_id
             await self._conn.execute(update(trunks).where(trunks.c.name == line["name"]).values(values))
         return [replace(claim, spacing_us=spacing_us(line["cps"])) for claim in claims]
+
+    async def _chosen(
+        self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int
+    ) -> list[tuple[_Campaign, Mapping[str, Any]]]:
+        """For a trial call, if possible, somebody whose last call is none of the trunk's failing ones.
+
+        Where one number's calls always fail, the trial would else take it again and again, and the trunk never open.
+        """
+        if line["health"] == TrunkHealth.TRYING and room:
+            self._avoided = [call["attempt_id"] for call in line["failing_calls"]]
+            chosen, self._avoided = await self._choose(running, room), ()
+            if chosen:
+                return chosen
+        return await self._choose(running, room)
 
     async def _choose(self, running: Sequence[_Campaign], room: int) -> list[tuple[_Campaign, Mapping[str, Any]]]:
         """Due contacts, the campaigns taking turns."""
@@ -193,6 +209,9 @@ class Claiming:
 
     async def _candidates(self, campaign: _Campaign, kind: _Kind, wanted: int) -> list[Mapping[str, Any]]:
         statement = candidates(campaign.row, kind, self._now).limit(wanted)
+        if self._avoided:
+            last = contacts.c.last_attempt_id
+            statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
         rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
         return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
 

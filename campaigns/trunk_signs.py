@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.operations import Operation, Settle
@@ -17,10 +17,13 @@ from campaigns.states import OPEN
 from campaigns.trunk_health import Breaker, FailingCall, Sign, TrunkHealth, read_sign
 from storage.outbox import enqueue
 from storage.tables import attempts, campaigns, trunks
+from telephony.outcomes import CallStatus
 
 log = structlog.get_logger(__name__)
 
 PAUSED_TOPIC = "trunk_mail"
+#: How often a contact is spared: where each call to one number fails, it may after all be the number's fault.
+SPARED_AT_MOST: Final = 3
 
 
 class TrunkSigns:
@@ -31,6 +34,7 @@ class TrunkSigns:
         self._trunk_of: dict[str, str] = {}
         self._stored: dict[str, Breaker] = {}
         self._breakers: dict[str, Breaker] = {}
+        self._spared_before: dict[str, int] = {}
 
     async def load(self, conn: AsyncConnection, operations: Iterable[Operation]) -> None:
         """Read the trunks; lock those of which something may change, before any other row is locked."""
@@ -42,12 +46,15 @@ class TrunkSigns:
             self._stored[row["name"]] = Breaker.from_row(dict(row))
         # While all is well a good sign changes nothing: claims need not wait for settlements then.
         wanted = {name for name, breaker in self._stored.items() if breaker.health is not TrunkHealth.HEALTHY}
-        wanted |= {self._trunk_of[i] for i in _failing(operations) if i in self._trunk_of}
+        failing = _failing(operations)
+        wanted |= {self._trunk_of[i] for i in failing if i in self._trunk_of}
         if wanted:
             locked = select(trunks).where(trunks.c.name.in_(sorted(wanted))).order_by(trunks.c.name)
             for row in (await conn.execute(locked.with_for_update(key_share=True))).mappings():
                 self._stored[row["name"]] = Breaker.from_row(dict(row))
         self._breakers = dict(self._stored)
+        if failing:
+            self._spared_before = await _spared_before(conn, failing)
 
     def admits(self, attempt_id: str) -> bool:
         """Whether the attempt's trunk may be called over."""
@@ -77,7 +84,8 @@ class TrunkSigns:
         closed = breaker is not None and breaker.is_closed
         if breaker is not None:
             self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, row, facts)
-        return sign is Sign.REFUSED or (sign is Sign.FAULT and closed)
+        blamed = sign is Sign.REFUSED or (sign is Sign.FAULT and closed)
+        return blamed and self._spared_before.get(attempt_id, 0) < SPARED_AT_MOST
 
     def _after(self, breaker: Breaker, sign: Sign, row: Mapping[str, Any], facts: Settlement) -> Breaker:
         if sign is Sign.NOTHING:
@@ -103,6 +111,20 @@ class TrunkSigns:
 def _failing(operations: Sequence[Operation]) -> set[str]:
     settled = [operation for operation in operations if isinstance(operation, Settle)]
     return {one.attempt_id for one in settled if read_sign(one.facts) in {Sign.FAULT, Sign.REFUSED}}
+
+
+async def _spared_before(conn: AsyncConnection, attempt_ids: Collection[str]) -> dict[str, int]:
+    """By attempt: how many earlier ones of its contact were not held against it."""
+    earlier = attempts.alias("earlier")
+    statement = (
+        select(attempts.c.id, func.count())
+        .join(earlier, earlier.c.contact_id == attempts.c.contact_id)
+        .where(attempts.c.id.in_(attempt_ids), earlier.c.counted.is_(False), earlier.c.originated_at.is_not(None))
+        # Those that our own shutdown broke off say nothing of the number.
+        .where(earlier.c.call_status != CallStatus.CANCELLED.value)
+        .group_by(attempts.c.id)
+    )
+    return {attempt_id: count for attempt_id, count in (await conn.execute(statement)).all()}  # noqa: C416 - Row is no pair to mypy
 
 
 async def store_breaker(conn: AsyncConnection, name: str, old: Breaker, new: Breaker, now: datetime) -> None:
