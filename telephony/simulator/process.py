@@ -56,6 +56,11 @@ class SimulatorProcess:
         self.port = int(json.loads(line)["listening"])
         return self.port
 
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        return self._process.pid if self._process is not None else None
+
     async def stop(self) -> None:
         """End it: standard input first, then SIGTERM, then SIGKILL. Idempotent."""
         process, self._process = self._process, None
