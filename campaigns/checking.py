@@ -44,8 +44,8 @@ async def check_rows(
 async def _check_beside(worker: WorkerProcess, records: list[Record], rules: RowRules) -> list[Row]:
     try:
         return await worker.run(_checked, records, rules)
-    except BrokenProcessPool:
-        # It is only slower to do without it, where memory or processes are short.
+    except (BrokenProcessPool, OSError):
+        # It died, or cannot even be started: it is only slower to do without it, where memory or processes are short.
         return await asyncio.to_thread(_checked, records, rules)
 
 

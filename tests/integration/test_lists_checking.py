@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,15 @@ async def test_without_a_process_the_rows_are_checked_here(
 
 def _dies(_parent: int) -> None:
     os._exit(1)
+
+
+async def test_where_no_process_can_be_started_the_rows_are_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*_: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.util.spawnv_passfds", no_more)
+    there = [batch async for batch in check_rows(_records(), RULES, 30, beside=True)]
+    assert there == [batch async for batch in check_rows(_records(), RULES, 30, beside=False)]
 
 
 async def test_an_import_that_was_cut_off_goes_on_beside_too(
