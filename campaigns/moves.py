@@ -256,6 +256,7 @@ def _tell(results: list[Moved | Exception], finished: tuple[Finished, ...]) -> l
 
 _NEVER_PLACED = {
     "originated_at": None,
+    "counted": False,
     "call_status": "CANCELLED",
     "action_code": "XC",
     "code_class": "not_counted",

@@ -50,6 +50,8 @@ class Sign(StrEnum):
     FAULT = "fault"
     #: Credentials or credit were refused: every further call would fail too.
     REFUSED = "refused"
+    #: It was picked up and brought us no audio: every further customer would hear silence too.
+    DEAF = "deaf"
     #: Nothing: we called it off, or it was never placed.
     NOTHING = "nothing"
 
@@ -62,6 +64,8 @@ def read_sign(facts: Settlement) -> Sign:
         return Sign.WELL if facts.end is not None or facts.answered_at is not None else Sign.NOTHING
     if facts.by_node:
         return Sign.NOTHING
+    if facts.dial.no_audio:
+        return Sign.DEAF
     return Sign.WELL if facts.dial.rang else _by_code(facts.dial) or _by_status(facts.dial)
 
 
@@ -206,7 +210,7 @@ class Breaker:
                 # Calls from before the pause may still be ending; the trial alone decides.
                 return noted._paused(self._reason(sign, noted, call), now) if self._is_trial(call) else noted
             case TrunkHealth.HEALTHY | TrunkHealth.SUSPECT:
-                if sign is Sign.REFUSED or noted.failures >= self.failures_allowed:
+                if sign is not Sign.FAULT or noted.failures >= self.failures_allowed:
                     return noted._paused(self._reason(sign, noted, call), now)
                 return replace(noted, health=TrunkHealth.SUSPECT)
             case _:
@@ -238,6 +242,8 @@ class Breaker:
     def _reason(self, sign: Sign, noted: Breaker, call: FailingCall) -> str:
         if sign is Sign.REFUSED:
             return f"the trunk refused us: {call.shown}"
+        if sign is Sign.DEAF:
+            return f"a call was picked up and brought no audio: {call.shown}"
         many = "1 call" if noted.failures == 1 else f"{noted.failures} calls in a row"
         return f"{many} failed, the last with: {call.shown}"
 

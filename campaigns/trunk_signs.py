@@ -77,7 +77,8 @@ class TrunkSigns:
         """Note an ended call, given its row of the table attempts; whether its contact is spared the attempt.
 
         The trunk alone is to blame for a refusal of our credentials or credit, which only a repair can change, for
-        calls that were on their way when it was paused, and for the trial call, which we placed for its sake.
+        calls that were on their way when it was paused, and for the trial call, which we placed for its sake. Who
+        picked up and heard nothing was called all the same.
         """
         attempt_id = row["id"]
         breaker, sign = self._of(attempt_id), read_sign(facts)
@@ -110,7 +111,7 @@ class TrunkSigns:
 
 def _failing(operations: Sequence[Operation]) -> set[str]:
     settled = [operation for operation in operations if isinstance(operation, Settle)]
-    return {one.attempt_id for one in settled if read_sign(one.facts) in {Sign.FAULT, Sign.REFUSED}}
+    return {one.attempt_id for one in settled if read_sign(one.facts) not in {Sign.WELL, Sign.NOTHING}}
 
 
 async def _spared_before(conn: AsyncConnection, attempt_ids: Collection[str]) -> dict[str, int]:

@@ -35,11 +35,9 @@ async def contact_states(conn: AsyncConnection, of: Of) -> Check:
 
 
 async def contact_attempts(conn: AsyncConnection, of: Of) -> Check:
-    """Each contact's own count of attempts is the number of its placed and live attempts that count."""
-    placed_or_live = and_(
-        or_(attempts.c.originated_at.is_not(None), attempts.c.phase != "ended"), attempts.c.counted.is_(True)
-    )
-    has = select(func.count()).where(attempts.c.contact_id == contacts.c.id, placed_or_live).correlate(contacts)
+    """Each contact's own count of attempts is the number of its attempts that count, live ones included."""
+    of_contact = and_(attempts.c.contact_id == contacts.c.id, attempts.c.counted.is_(True))
+    has = select(func.count()).where(of_contact).correlate(contacts)
     counted = select(contacts.c.id, contacts.c.attempts, has.scalar_subquery().label("has")).where(*of.contacts())
     each = counted.subquery()
     said, found = (await conn.execute(select(func.sum(each.c.attempts), func.sum(each.c.has)))).one()

@@ -125,6 +125,8 @@ class NotAnswered:
     text: str | None = None
     #: `Reason` of Asterisk's OriginateResponse; None on other ways to the network.
     reason: int | None = None
+    #: The customer picked up, and no audio came to us: who is called next would hear nothing either.
+    no_audio: bool = False
 
 
 #: Told of each phase the moment it is reached; must not block.

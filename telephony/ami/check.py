@@ -145,12 +145,13 @@ async def _media(client: AmiClient, trunk: AsteriskTrunk) -> Checked:
         if _is_loopback(trunk.media_advertise or bind) and not _is_loopback(trunk.host):
             remedy = "set media_bind or media_advertise to an address of this machine that Asterisk reaches"
             return Checked("audio", Verdict.BAD, f"{address} is this machine's loopback, not the PBX's", remedy)
-        return await _bring_audio(client, server, address)
+        return await bring_audio(client, server, address)
     finally:
         await server.aclose()
 
 
-async def _bring_audio(client: AmiClient, server: AudioSocketServer, address: str) -> Checked:
+async def bring_audio(client: AmiClient, server: AudioSocketServer, address: str) -> Checked:
+    """Whether Asterisk connects an audio channel to the server at `address`. Raises `AmiError`, `MediaServerError`."""
     uuid = uuid4()
     leg = server.expect(uuid)
     events = client.subscribe()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -14,7 +15,7 @@ from storage.clock import Clock, SystemClock
 from telephony.ami import originate
 from telephony.ami.account import AmiTimes, account_of
 from telephony.ami.call import AsteriskCall
-from telephony.ami.check import has_events, reachable_contacts
+from telephony.ami.check import Verdict, bring_audio, has_events, reachable_contacts
 from telephony.ami.client import AmiClient, AmiState
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
 from telephony.ami.leg import Leg
@@ -62,6 +63,8 @@ class AsteriskDialer:
         self._endpoint_known = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
+        #: Whether the last call that was picked up brought no audio.
+        self._deaf = False
 
     @classmethod
     async def open(
@@ -126,12 +129,19 @@ class AsteriskDialer:
         return False
 
     async def probe(self) -> Probe:
-        """See `telephony.probing.CanProbe`: the manager connection, and what qualify knows of a PJSIP endpoint."""
+        """See `telephony.probing.CanProbe`: the manager connection, and what qualify knows of a PJSIP endpoint.
+
+        After a call without audio it is also whether Asterisk brings us audio again, which rings no telephone.
+        """
         if self._closing or not self._ready.is_set():
             return Probe(False, self._away)
         try:
             asked = await reachable_contacts(self.client, self.trunk)
-        except AmiError as exc:
+            if self._deaf and self._media is not None:
+                audio = await bring_audio(self.client, self._media, self.media_address)
+                if audio.verdict is not Verdict.GOOD:
+                    return Probe(False, f"{audio.found}: {audio.remedy}")
+        except (AmiError, MediaServerError) as exc:
             return Probe(False, str(exc))
         if asked is None:
             return Probe(True, "Asterisk answers; of this dial string only a call can tell")
@@ -221,6 +231,7 @@ class AsteriskDialer:
         with contextlib.suppress(MediaNotConnected):
             await audio.connected(timeout_s=_DAY_S)
             joined = True
+            self._deaf = False
             leg.answered()
         if leg.answered_at is not None:
             self._keep(self._watch_audio(leg, audio))
@@ -236,19 +247,20 @@ class AsteriskDialer:
             return leg.not_answered()
         await asyncio.wait([joining], timeout=_MEDIA_S)
         if not leg.customer_hung_up and not (joining.done() and joining.result()):
-            return await self._deaf(leg)
+            return await self._unheard(leg)
         leg.report(CallPhase.ANSWERED, leg.answered_at)
         return AsteriskCall(leg, audio, lambda: self._hang_up(leg, audio))
 
-    async def _deaf(self, leg: Leg) -> NotAnswered:
+    async def _unheard(self, leg: Leg) -> NotAnswered:
         text = (
             f"answered, but Asterisk could not bring the audio to {self.media_address}: open that address to it, or "
             "set media_advertise to one that it reaches"
         )
         _log.error("ami.no_audio", trunk=self.trunk.name, attempt_id=leg.attempt_id, media=self.media_address)
         leg.fault = leg.fault or (DialStatus.ERROR, text)
+        self._deaf = True
         await self._end(leg)
-        return leg.not_answered()
+        return replace(leg.not_answered(), no_audio=True)
 
     async def _watch_audio(self, leg: Leg, audio: MediaLeg) -> None:
         """The audio's end is the call's: by its event, or without one where none can come any more."""

@@ -46,6 +46,7 @@ async def _fill(database: Database) -> None:
     calls = [
         {"id": "broken off", "placed": 1, "rang": None, "status": "CANCELLED", "text": "shutdown"},
         {"id": "had rung", "placed": 1, "rang": 2, "status": "CANCELLED", "text": "shutdown"},
+        {"id": "given back", "placed": None, "rang": None, "status": "CANCELLED", "text": None},
         {"id": "busy", "placed": 1, "rang": None, "status": "BUSY", "text": "Busy Here"},
     ]
     async with database.write() as conn:
@@ -66,4 +67,4 @@ async def test_trunks_come_up_healthy_and_old_attempts_count_as_they_did(databas
         counted = dict((await conn.execute(select(attempts.c.id, attempts.c.counted))).all())
     assert (trunk["cps"], trunk["next_call_us"]) == (2.5, 7)
     assert Breaker.from_row(dict(trunk)) == Breaker()
-    assert counted == {"broken off": False, "had rung": True, "busy": True}
+    assert counted == {"broken off": False, "had rung": True, "given back": False, "busy": True}

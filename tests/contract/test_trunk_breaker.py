@@ -178,6 +178,24 @@ async def test_calls_on_their_way_when_it_was_paused_are_not_held_against_their_
     await _books_balance(house)
 
 
+async def test_one_call_without_audio_pauses_it_although_it_rang(house: House) -> None:
+    await house.campaign(people=6)
+    ledger = house.ledger()
+    deaf, other, *_ = await _claim(ledger)
+    for claim in (deaf, other):
+        await ledger.begin(claim.attempt_id, claim.fence)
+        await ledger.advance(claim.attempt_id, claim.fence, AttemptPhase.RINGING, house.clock.now())
+    for claim in (deaf, other):
+        unheard = NotAnswered(DialStatus.ERROR, house.clock.now(), rang=True, text="open that address", no_audio=True)
+        await ledger.settle(claim.attempt_id, claim.fence, Settlement(dial=unheard))
+    row = await house.rows_of_trunk("line")
+    assert (row["health"], row["failures"]) == ("paused", 2)
+    assert row["pause_reason"] == "a call was picked up and brought no audio: open that address"
+    # They were disturbed: their attempts count.
+    assert [(await house.row(contacts, claim.contact_id))["attempts"] for claim in (deaf, other)] == [1, 1]
+    await _books_balance(house)
+
+
 async def test_other_trunks_go_on(house: House) -> None:
     await house.trunk("other")
     await house.campaign(people=5)

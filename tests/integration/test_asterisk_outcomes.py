@@ -141,9 +141,14 @@ async def test_what_lies_behind_a_local_channel_is_heard(tmp_path: Path) -> None
 async def test_an_answer_that_the_media_server_never_hears(pbx: Asterisk, tmp_path: Path) -> None:
     async with sipp(answer(), tmp_path) as peer:
         async with dialer(pbx, peer.port, media_bind=HOST, media_advertise="127.0.0.2") as trunk:
+            assert (await trunk.probe()).ok
             result, phases = await unanswered(trunk)
+            probe = await trunk.probe()
         assert await peer.until_received("BYE")
-    assert result.dial_status is D.ERROR
+    assert (result.dial_status, result.no_audio) == (D.ERROR, True)
+    # From now on it asks Asterisk to bring audio before it calls anybody else.
+    assert not probe.ok
+    assert "media_advertise" in probe.text
     assert "media_advertise" in (result.text or "")
     assert CallPhase.ANSWERED not in phases
     await no_channels(pbx)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from campaigns.calling import CallEvent
 from campaigns.claiming import Claim
 from campaigns.runner import Runner, RunnerSettings
 from campaigns.states import AttemptPhase, CampaignState
+from reports.audit import audit
 from storage.clock import SystemClock
 from storage.database import Database
 from storage.tables import attempt_events, attempts, contacts, do_not_call
@@ -152,7 +154,7 @@ async def test_an_exception_of_the_conversation_is_our_error_and_the_call_is_hun
     assert row["answered_at"] is not None
 
 
-async def test_a_conversation_that_cannot_be_made_ready_dials_nobody(house: House) -> None:
+async def test_a_conversation_that_cannot_be_made_ready_dials_nobody(house: House, tmp_path: Path) -> None:
     campaign_id = await house.campaign(people=1)
     network = Network.answering()
 
@@ -163,6 +165,8 @@ async def test_a_conversation_that_cannot_be_made_ready_dials_nobody(house: Hous
     (row,) = await house.rows(attempts)
     assert network.dialled == []
     assert (row["action_code"], row["network_text"], row["originated_at"]) == ("CU", "bot not ready: no voice", None)
+    async with house.database.read() as conn:
+        assert [check for check in (await audit(conn, campaign_id, tmp_path)).checks if not check.ok] == []
 
 
 async def test_a_conversation_that_never_ends_is_ended(house: House) -> None:

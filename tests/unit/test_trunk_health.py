@@ -61,6 +61,7 @@ def test_a_call_that_rang_got_through_whatever_came_after(code: int) -> None:
         (Settlement(dial=NotAnswered(DialStatus.ERROR, NOW, text="bot not ready: no voice")), Sign.NOTHING),
         (Settlement(dial=NotAnswered(DialStatus.ERROR, NOW, q850=111)), Sign.FAULT),
         (Settlement(dial=NotAnswered(DialStatus.ERROR, NOW, text="dialer: no route"), dialer_failed=True), Sign.FAULT),
+        (Settlement(dial=NotAnswered(DialStatus.ERROR, NOW, rang=True, reason=4, no_audio=True)), Sign.DEAF),
         (Settlement(end=CallEnd(HangupBy.NETWORK, NOW)), Sign.WELL),
         (Settlement(answered_at=NOW, result=ConversationResult(EndedBy.BOT)), Sign.WELL),
     ],
@@ -88,6 +89,12 @@ def test_so_many_failures_in_a_row_pause_it_and_the_last_calls_are_attached() ->
     assert paused.pause_reason == "5 calls in a row failed, the last with: 503 Service Unavailable"
     assert [call.attempt_id for call in paused.failing_calls] == ["a0", "a1", "a2", "a3", "a4"]
     assert (paused.room(7), paused.admits("a9")) == (0, False)
+
+
+def test_one_call_without_audio_is_enough() -> None:
+    paused = Breaker().failed(Sign.DEAF, _call(sip_code=None, text="open that address"), NOW)
+    assert paused.health is TrunkHealth.PAUSED
+    assert paused.pause_reason == "a call was picked up and brought no audio: open that address"
 
 
 def test_a_trunk_may_be_allowed_more_or_fewer() -> None:

@@ -29,7 +29,7 @@ def upgrade() -> None:
     op.add_column("attempts", sa.Column("counted", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.execute(
         "UPDATE attempts SET counted = false WHERE call_status = 'CANCELLED' AND phase = 'ended'"
-        " AND originated_at IS NOT NULL AND ringing_at IS NULL AND network_text = 'shutdown'"
+        " AND (originated_at IS NULL OR (ringing_at IS NULL AND network_text = 'shutdown'))"
     )
 
 
