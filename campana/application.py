@@ -42,10 +42,14 @@ async def open_app(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
     """
     clock = clock or SystemClock()
     async with open_database(settings.url) as database:
-        async with database.write() as conn:
-            account_id = await _note_account(conn, settings, clock)
-            for trunk in settings.trunks:
+
+        async def note(conn: AsyncConnection) -> int:
+            # Trunks are locked in the order of their names everywhere, so that nodes do not deadlock.
+            for trunk in sorted(settings.trunks, key=lambda trunk: trunk.name):
                 await _note_trunk(conn, trunk)
+            return await _note_account(conn, settings, clock)
+
+        account_id = await database.transact(note)
         yield App(settings, database, clock, ModelStore(settings.models.folder), account_id)
 
 
