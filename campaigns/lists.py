@@ -111,7 +111,7 @@ async def import_list(
     result_path: Path | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> ImportSummary:
-    """Add the contacts of a list to a campaign; memory stays bounded by a batch of rows.
+    """Add the contacts of a list to a campaign; memory stays bounded by a batch of rows, a workbook's sheet apart.
 
     Rows are stored batch by batch, so that an interrupted import goes on where it stopped when the same file (by
     its sha256) is imported again. `progress` is told the rows done and the lines of the file. The outcome of every

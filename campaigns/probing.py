@@ -27,7 +27,11 @@ class TrunkProbing:
     async def look(self) -> bool:
         """Probe what is due now; whether a trunk is open for a trial call since."""
         names = await self._trunks.take_probes(list(self._dialers))
-        return any(await asyncio.gather(*(self._probe(name) for name in names)))
+        probes = await asyncio.gather(*(self._probe(name) for name in names), return_exceptions=True)
+        for name, failure in zip(names, probes, strict=True):
+            if isinstance(failure, Exception):
+                log.error("probe_not_noted", trunk=name, exc_info=failure)
+        return any(found is True for found in probes)
 
     async def _probe(self, name: str) -> bool:
         found = await _ask(self._dialers[name])

@@ -186,7 +186,8 @@ class Runner:
         while True:
             await asyncio.sleep(self._settings.poll_s)
             try:
-                if await self._probing.look():
+                # A node that leaves may be one whose way to the network is broken.
+                if not self._draining and await self._probing.look():
                     self._woken.set()
             except Exception:
                 log.exception("probing_failed")

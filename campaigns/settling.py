@@ -108,7 +108,9 @@ def _network(facts: Settlement, answered_at: datetime | None) -> dict[str, Any]:
         "hangup_by": facts.end.hangup_by.value if facts.end else None,
         "sip_code": end.sip_code if end else None,
         "q850": end.q850 if end else None,
-        "network_text": end.text[:_TEXT_LENGTH] if end and end.text else None,
+        "ami_reason": facts.dial.reason if facts.dial else None,
+        # PostgreSQL keeps no NUL.
+        "network_text": end.text.replace("\0", "")[:_TEXT_LENGTH] if end and end.text else None,
     }
 
 

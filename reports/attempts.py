@@ -58,6 +58,7 @@ class AttemptRow:
     amd: str | None
     sip_code: int | None
     q850: int | None
+    ami_reason: int | None
     network_text: str | None
     blocks: int
     messages: int
@@ -99,6 +100,7 @@ _FROM_ATTEMPTS = [
     "amd",
     "sip_code",
     "q850",
+    "ami_reason",
     "network_text",
     "blocks",
     "messages",

@@ -77,6 +77,15 @@ CLASSES: Final = {
     "not_counted": "Not counted",
 }
 HANGUP_BY: Final = {"customer": "the customer", "bot": "the bot", "network": "the network", "agent": "the agent"}
+#: `Reason` of Asterisk's OriginateResponse (docs/reference/call-outcomes.md).
+AMI_REASONS: Final = {
+    0: "Failed",
+    1: "The dialling side hung up",
+    3: "Rang out",
+    4: "Answered",
+    5: "Busy",
+    8: "Congestion",
+}
 #: Default action codes (VOCABULARY: Default action codes).
 CODES: Final = {
     "HUP": "Customer hung up",

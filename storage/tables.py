@@ -236,6 +236,8 @@ attempts = Table(
     Column("amd", String(16)),
     Column("sip_code", Integer),
     Column("q850", Integer),
+    # Reason of Asterisk's OriginateResponse, as it came.
+    Column("ami_reason", Integer),
     Column("network_text", String(200)),
     Column("lost", Boolean, nullable=False, default=False),
     # Whether it counts towards the contact's maximum; what failed by our fault or the trunk's does not.

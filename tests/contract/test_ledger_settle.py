@@ -51,6 +51,17 @@ async def test_every_phase_leaves_its_instant_and_an_event(house: House) -> None
     assert moves == list(zip([None, *steps], steps, strict=False))
 
 
+async def test_what_the_network_said_is_kept_as_it_came(house: House) -> None:
+    ledger, claim = await _one(house)
+    await ledger.begin(claim.attempt_id, 1)
+    text = "Rang out\0 and nobody came"
+    said = NotAnswered(DialStatus.NOANSWER, NOW, rang=True, sip_code=480, q850=19, reason=3, text=text)
+    await ledger.settle(claim.attempt_id, 1, Settlement(dial=said))
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["dial_status"], row["sip_code"], row["q850"], row["ami_reason"]) == ("NOANSWER", 480, 19, 3)
+    assert row["network_text"] == "Rang out and nobody came"
+
+
 async def test_an_answered_call_is_coded_counted_and_charged_once(house: House) -> None:
     ledger, claim = await _one(house)
     await house.talk(ledger, claim, seconds=12.5, messages=3, code="YES", answer_to_first_word_ms=410)

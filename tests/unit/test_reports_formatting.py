@@ -96,12 +96,14 @@ def test_there_is_a_word_for_every_stored_state() -> None:
     from campaigns.codes import DEFAULTS, CodeClass
     from campaigns.states import UNFINISHED, AttemptPhase, CampaignState, ContactState
     from telephony.outcomes import CallStatus, HangupBy
+    from telephony.texts import AMI_REASON_TEXTS
 
     assert set(wording.CAMPAIGN_STATES) == set(CampaignState)
     assert set(wording.CONTACT_STATES) == set(ContactState)
     assert set(wording.PHASES) == set(AttemptPhase)
     assert set(wording.CALL_STATUSES) == set(CallStatus)
     assert set(wording.HANGUP_BY) == set(HangupBy)
+    assert wording.AMI_REASONS == AMI_REASON_TEXTS
     assert set(wording.CLASSES) == set(CodeClass)
     assert set(wording.CODES) == set(DEFAULTS)
     assert set(UNFINISHED) == wording.OPEN_CONTACT_STATES
