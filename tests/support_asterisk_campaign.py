@@ -146,7 +146,8 @@ class Books:
 async def books_in_order(house: House, campaign_id: int, people: int, recordings: Path) -> Books:
     """Everybody has an outcome of one call, no call is live, and the audit finds nothing wrong."""
     rows = await house.rows(attempts)
-    placed = [row for row in rows if row["originated_at"]]
+    # What failed by a fault of the trunk does not count: the contact is called once more when it is back.
+    placed = [row for row in rows if row["originated_at"] and row["counted"]]
     assert len(placed) == len({row["contact_id"] for row in placed}) == people
     assert all(row["phase"] == "ended" and row["settled_at"] and row["action_code"] for row in placed), placed
     assert {row["attempts"] for row in await house.rows(contacts)} == {1}
