@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _SECOND_US = 1_000_000
+#: How much closer together calls may come to the carrier than they left.
+JITTER_US = 50_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -26,10 +28,14 @@ def from_us(us: int) -> datetime:
 
 
 def spacing_us(cps: float) -> int:
-    """Microseconds between two calls. A carrier counts whole calls in a second: 2.5 per second are spaced as 2."""
-    rate = float(int(cps)) if cps >= 1 else cps
-    whole = int(_SECOND_US / rate)
-    return whole if whole * rate >= _SECOND_US else whole + 1
+    """Microseconds between two calls. A carrier counts whole calls in a second: 2.5 per second are spaced as 2.
+
+    They are spaced over a little more than a second: what a PBX and the way to the carrier add to one call and not to
+    the next would else bring a call too many into the carrier's second.
+    """
+    rate, window = (float(int(cps)), _SECOND_US + JITTER_US) if cps >= 1 else (cps, _SECOND_US)
+    whole = int(window / rate)
+    return whole if whole * rate >= window else whole + 1
 
 
 @dataclass(frozen=True)
