@@ -101,6 +101,7 @@ class SimulatedCall:
         self._far: tuple[str, int] | None = None
         self._latched = False
         self._answer_wall = 0.0
+        self._began = 0.0
         self._last_key_timestamp: int | None = None
 
     def tick(self, now: float) -> None:
@@ -168,22 +169,26 @@ class SimulatedCall:
         self._answer_wall = time.time()
         self.record.answered_at = self._clock.now()
         if self.leg.agreed is not None:
-            self._begin()
+            self._begin(now)
 
-    def _begin(self) -> None:
+    def _begin(self, now: float) -> None:
         agreed = self.leg.agreed
         assert agreed is not None
         self.record.law = agreed.law
         self._far = (agreed.host, agreed.port) if agreed.host else None
         self._sender = rtp.Sender(agreed.payload_type, agreed.event_type)
         self._performance = Performance(self._persona, self._lines, agreed.law)
+        self._began = now
 
     def _speak(self, now: float) -> None:
         if self._performance is None:
             if self.leg.agreed is None:
                 return
-            self._begin()
+            self._begin(now)
         assert self._performance is not None
+        for _ in range(self._performance.keep_up(round((now - self._began) * 1000))):
+            self._transmit(None)
+        self.record.late_ms = max(self.record.late_ms, self._performance.late_ms)
         frame = self._performance.frame()
         if frame is GOODBYE:
             self.leg.hangup(now)

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from telephony.simulator.g711 import FRAME_MS
+from telephony.simulator.performance import MOST_LATE_MS
 
 _BEAT_S = FRAME_MS / 1000
-#: After a longer standstill the missed beats are dropped rather than made up for.
-_MOST_BEATS_LATE = 25
 
 
 class Metronome:
@@ -41,7 +40,7 @@ class Metronome:
 
     def _beat(self) -> None:
         now = self._loop.time()
-        if now - self._next_at > _BEAT_S * _MOST_BEATS_LATE:
+        if now - self._next_at > MOST_LATE_MS / 1000:  # too long a standstill to make up for
             self._next_at = now
         wanted = True
         while wanted and self._next_at <= now:

@@ -33,6 +33,8 @@ from telephony.simulator.rtp import Key
 #: An echo may lag this far behind what is heard; then the oldest is lost.
 _ECHO_FRAMES = 100
 _KEY_END_REPEATS = 3
+#: Frames that are later are never sent: the call goes on where the clock is.
+MOST_LATE_MS = 500
 
 
 class _Goodbye:
@@ -68,6 +70,9 @@ class Performance:
         self._lines = lines
         self._law = law
         self._ticks = 0
+        #: How late the frame of now is.
+        self.late_ms = 0
+        self._behind_ms = 0
         self._silence = sounds.silence(law)
         self._background: Iterator[bytes] = cycle((self._silence,))
         self._echo: deque[bytes] | None = None
@@ -83,6 +88,17 @@ class Performance:
         self.ear.hear(payload, at_ms)
         if self._echo is not None:
             self._echo.extend(payload[at : at + FRAME_SAMPLES] for at in range(0, len(payload), FRAME_SAMPLES))
+
+    def keep_up(self, now_ms: int) -> int:
+        """Compare with the clock, `now_ms` after the answer; how many frames are skipped after a long standstill.
+
+        Lines then begin when they are heard to begin, whatever held this process up.
+        """
+        skipped = max(0, now_ms - self.now_ms) // FRAME_MS if now_ms - self.now_ms > MOST_LATE_MS else 0
+        self.late_ms = max(0, now_ms - self.now_ms)
+        self._ticks += skipped
+        self._behind_ms = max(0, now_ms - self.now_ms)
+        return skipped
 
     def frame(self) -> Frame:
         """The next 20 ms."""
@@ -140,11 +156,11 @@ class Performance:
     def _say(self, text: str, cut_after_ms: int | None = None) -> Iterator[Frame]:
         frames = self._lines.frames(text, self._persona.voice.speed, self._law) if self._lines else ()
         played = frames if cut_after_ms is None else frames[: cut_after_ms // FRAME_MS]
-        start_ms = self.now_ms
+        start_ms = self.now_ms + self._behind_ms
         at = len(self.spoken)
         self.spoken.append(Spoken(text, start_ms, start_ms, whole=False))
         yield from played
-        self.spoken[at] = Spoken(text, start_ms, self.now_ms, whole=len(played) == len(frames))
+        self.spoken[at] = Spoken(text, start_ms, self.now_ms + self._behind_ms, whole=len(played) == len(frames))
 
     def _wait_for_bot(self, act: WaitForBot) -> Iterator[Frame]:
         began_ms = self.now_ms

@@ -64,6 +64,8 @@ class CallRecord:
     packets_sent: int = 0
     packets_heard: int = 0
     law: Law = PCMU
+    #: How late the callee itself ever was with a frame, because its process was held up.
+    late_ms: int = 0
     #: Nothing of this record, its recording and its log row will change any more.
     complete: bool = False
 

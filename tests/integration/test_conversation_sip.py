@@ -31,6 +31,8 @@ pytestmark = pytest.mark.speech
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 HOST = "127.0.0.1"
+#: Calls at once: the test is about what is said, `campana bench turn` is about load.
+AT_ONCE = 5
 #: Customers who take the call, by the end of their number, and the script's code for each.
 CODES = {1: "AG", 2: "AG", 3: "RF", 4: "CB", 5: "DNC", 6: "AG", 7: "WP", 11: None, 13: None, 14: "AG"}
 
@@ -93,7 +95,8 @@ async def _hold_all(speech: Speech, folder: Path) -> dict[int, Held]:
         SimulatedNetwork(wanted.values(), lines) as network,
         SipDialer(TrunkConfig("simulator", HOST, network.port), SipSettings(bind=HOST)) as dialer,
     ):
-        held = await asyncio.gather(*(_hold(one, conversation, dialer, folder) for one in wanted.values()))
+        free = asyncio.Semaphore(AT_ONCE)
+        held = await asyncio.gather(*(_hold(one, conversation, dialer, folder, free) for one in wanted.values()))
         records = {record.invite.number: record for record in await network.all_ended(len(wanted))}
     await recordings.aclose()
     for one in held:
@@ -101,7 +104,9 @@ async def _hold_all(speech: Speech, folder: Path) -> dict[int, Held]:
     return dict(zip(wanted, held, strict=True))
 
 
-async def _hold(persona: Persona, conversation: ScriptedConversation, dialer: SipDialer, folder: Path) -> Held:
+async def _hold(
+    persona: Persona, conversation: ScriptedConversation, dialer: SipDialer, folder: Path, free: asyncio.Semaphore
+) -> Held:
     opt_outs: list[OptOut] = []
 
     async def on_opt_out(opt_out: OptOut) -> None:
@@ -110,9 +115,10 @@ async def _hold(persona: Persona, conversation: ScriptedConversation, dialer: Si
     attempt = f"attempt-{persona.numbers[0][1:]}"
     job = Job(attempt, persona.contact, 60.0, on_opt_out, "Asia/Ho_Chi_Minh")
     await conversation.prepare(job.variables)
-    call = await dialer.dial(DialRequest(attempt, persona.numbers[0]), lambda *_: None)
-    assert not isinstance(call, NotAnswered), call
-    result = await conversation.run(call, job)
+    async with free:
+        call = await dialer.dial(DialRequest(attempt, persona.numbers[0]), lambda *_: None)
+        assert not isinstance(call, NotAnswered), call
+        result = await conversation.run(call, job)
     return Held(persona, result, call, await call.ended(), opt_outs, None, folder)  # type: ignore[arg-type]
 
 
@@ -149,7 +155,9 @@ def _check_recording(one: Held, told: str) -> None:
     recording = one.result.recording
     assert recording is not None
     assert recording.error is None, told
-    assert abs(recording.duration_ms - one.talk_ms) <= 40, told
+    # Where the machine held the callee up, its own times are as far out.
+    late_ms = one.record.late_ms
+    assert abs(recording.duration_ms - one.talk_ms) <= 40 + late_ms, told
     path = one.folder / recording.path
     assert hashlib.sha256(path.read_bytes()).hexdigest() == recording.sha256
     with wave.open(str(path)) as file:
@@ -157,7 +165,7 @@ def _check_recording(one: Held, told: str) -> None:
     for channel, spans in ((both[0::2], one.record.spoken), (both[1::2], one.record.bot_speech)):
         if spans:
             first_ms = int(np.flatnonzero(np.abs(channel) > 1000)[0]) // 8
-            assert abs(first_ms - spans[0].start_ms) <= 250, told
+            assert abs(first_ms - spans[0].start_ms) <= 250 + late_ms, told
 
 
 def _check_figures(one: Held, told: str) -> None:
@@ -166,4 +174,5 @@ def _check_figures(one: Held, told: str) -> None:
     assert result.answer_to_first_word_ms is not None
     assert record.first_audio_ms is not None
     # The far end hears what the network still carries; it cannot hear before it is said.
-    assert -60 <= record.first_audio_ms - result.answer_to_first_word_ms <= 300, told
+    late_ms = record.late_ms
+    assert -60 - late_ms <= record.first_audio_ms - result.answer_to_first_word_ms <= 300 + late_ms, told

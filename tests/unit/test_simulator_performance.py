@@ -11,7 +11,7 @@ from telephony.simulator import sounds
 from telephony.simulator.ear import Ear
 from telephony.simulator.g711 import PCMA, PCMU
 from telephony.simulator.lines import Lines
-from telephony.simulator.performance import GOODBYE, Frame, Performance
+from telephony.simulator.performance import GOODBYE, Frame, Performance, Spoken
 from telephony.simulator.persona import (
     Act,
     BargeIn,
@@ -247,3 +247,25 @@ def test_faint_noise_is_not_heard_as_speech() -> None:
     assert ear.first_sound_ms is None
     assert ear.last() is None
     assert not ear.speaking(0)
+
+
+def test_a_short_standstill_is_made_up_for(lines: Lines) -> None:
+    callee = _play(Wait(200), Say("Hello."), lines=lines)
+    _frames(callee, 5)
+    assert callee.keep_up(400) == 0
+    assert callee.late_ms == 300
+    assert callee.now_ms == 100
+    _frames(callee, 16)
+    # Said late, and noted as said late.
+    assert callee.spoken == [Spoken("Hello.", 500, 700)]
+
+
+def test_a_long_standstill_is_skipped_and_the_line_begins_when_it_is_heard(lines: Lines) -> None:
+    callee = _play(Wait(200), Say("Hello."), lines=lines)
+    _frames(callee, 10)
+    assert callee.keep_up(1200) == 50
+    assert callee.late_ms == 1000
+    _frames(callee, 11)
+    assert callee.spoken == [Spoken("Hello.", 1200, 1400)]
+    assert callee.keep_up(1420) == 0
+    assert callee.late_ms == 0
