@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from bot.who_answered.verdict import Verdict
-from telephony.call import Call
+from telephony.call import Call, NotAnswered
+from telephony.transfer import Target, TransferBy
 
 
 class EndedBy(StrEnum):
@@ -34,6 +35,36 @@ class OptOut:
     evidence: str
 
 
+class Agents(Protocol):
+    """The way to the agents, for one conversation."""
+
+    def began(self, target: Target) -> None:
+        """The transfer begins: the call may last longer than a conversation from now on. Must not block."""
+        ...
+
+    async def dial(self, target: Target) -> Call | NotAnswered:
+        """Call an agent over the trunk of the customer's call; cancelling hangs up. Whoever dials hangs up."""
+        ...
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A transfer, as it went; times are ms after the customer's answer."""
+
+    target: str
+    number: str
+    by: TransferBy
+    asked_ms: int
+    #: When customer and agent were joined; None when the agent did not pick up.
+    joined_ms: int | None = None
+    #: The agent's own leg from its answer to its end; 0 when there was none of ours.
+    agent_ms: int = 0
+    #: The agent hung up first.
+    ended_by_agent: bool = False
+    #: What the network said of the agent's leg.
+    text: str | None = None
+
+
 @dataclass(frozen=True)
 class Job:
     """One conversation to hold."""
@@ -48,6 +79,8 @@ class Job:
     #: AMDSTATUS and AMDCAUSE, where the user's dialplan ran Asterisk's AMD before handing the call over.
     amd_status: str | None = None
     amd_cause: str | None = None
+    #: None where a call cannot be transferred; the script then goes on as if nobody picked up.
+    agents: Agents | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +139,8 @@ class ConversationResult:
     notes: Mapping[str, str] = field(default_factory=dict)
     #: Who answered: each verdict in order, the last one stands.
     who_answered: tuple[Verdict, ...] = ()
+    #: The last transfer that was tried, None when there was none.
+    transfer: Transferred | None = None
 
 
 class Conversation(Protocol):
