@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from telephony.outcomes import DialStatus, HangupBy
 
@@ -90,6 +90,20 @@ class Call(Protocol):
 
     async def ended(self) -> CallEnd:
         """Wait until the call is over, whoever ended it. May be awaited by several tasks."""
+        ...
+
+
+@runtime_checkable
+class HasAmd(Protocol):
+    """A `Call` whose telephone system may have listened for an answering machine before it brought the audio."""
+
+    @property
+    def amd(self) -> tuple[str, str] | None:
+        """AMDSTATUS and AMDCAUSE of Asterisk's AMD(), such as ("MACHINE", "LONGGREETING-1500-1500").
+
+        The status is HUMAN, MACHINE, NOTSURE or HANGUP, the cause may be empty. None where nobody listened. Known
+        when the call is handed out by `Dialer.dial`, and the same from then on.
+        """
         ...
 
 
