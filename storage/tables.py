@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 
@@ -95,6 +96,8 @@ trunks = Table(
     Column("trial_attempt_id", String(32)),
     # [{"attempt_id", "at", "dial_status", "sip_code", "q850", "text"}], the last ones, oldest first.
     Column("failing_calls", JSON, nullable=False, default=[], server_default="[]"),
+    # Seconds before each probe of a paused trunk, the last one repeated; null: as the program has it.
+    Column("probe_after_s", JSON(none_as_null=True)),
 )
 
 campaigns = Table(
@@ -108,6 +111,12 @@ campaigns = Table(
     Column("bot_id", ForeignKey("bots.id"), nullable=False),
     Column("tariff_id", ForeignKey("tariffs.id"), nullable=False),
     Column("trunk", ForeignKey("trunks.name"), nullable=False),
+    # Names of the trunks that calls go out by while those before them are paused, in order.
+    Column("backup_trunks", JSON, nullable=False, default=[], server_default="[]"),
+    # Whether they also take the calls for which those before them have no channel or rate left.
+    Column("overflow", Boolean, nullable=False, default=False, server_default=false()),
+    # {"voicemail": "hang_up", "screening": {"message": "..."}}; null: as the script says.
+    Column("machines", JSON(none_as_null=True)),
     Column("caller_id", String(32)),
     Column("state", String(16), nullable=False),
     Column("is_test", Boolean, nullable=False, default=False),
