@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.support_postgres", "tests.support_speech"]
+pytest_plugins = ["tests.support_held_up", "tests.support_postgres", "tests.support_speech"]
 
 
 @pytest.fixture(autouse=True)
