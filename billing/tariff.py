@@ -217,6 +217,21 @@ def parse_tariff(data: Mapping[str, Any], *, source: str = "tariff", zone: tzinf
         raise TariffError(_explain(error, source)) from error
 
 
+def with_destination(snapshot: Mapping[str, Any], tariff: Mapping[str, Any], number: str) -> dict[str, Any]:
+    """A snapshot that was reduced to one number's destination, with that of a further number.
+
+    `tariff` is what the snapshot was taken of. The first number's destination stays the longest that fits it.
+    """
+    found = parse_tariff(tariff).telecom.destination(number)
+    telecom = {"destinations": [], **snapshot.get("telecom", {})}
+    if found is None:
+        return dict(snapshot)
+    added = found.model_dump(mode="json", exclude_none=True)
+    if added in telecom["destinations"]:
+        return dict(snapshot)
+    return dict(snapshot) | {"telecom": telecom | {"destinations": [*telecom["destinations"], added]}}
+
+
 def load_tariff(path: Path, *, zone: tzinfo = UTC) -> Tariff:
     """A tariff from a YAML file; raises `TariffError` naming file, line or field, and remedy."""
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self, assert_never
 
-from bot.outcome import ConversationResult, EndedBy
+from bot.outcome import ConversationResult, EndedBy, Transferred
 from campaigns.errors import CampaignError
 from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus, HangupBy
@@ -256,9 +256,23 @@ def _answered(end: CallEnd | None, result: ConversationResult | None, talk_ms: i
         return CallStatus.BOT_ERROR
     if result.voicemail:
         return CallStatus.VOICEMAIL
+    if result.transfer is not None:
+        return _transferred(result.transfer, end)
     if end is not None and end.hangup_by is HangupBy.AGENT:
         return CallStatus.DIAL_HANGUP
     return _talked(result, _customer_hung_up(end, result), talk_ms < short_call_ms)
+
+
+def _transferred(transfer: Transferred, end: CallEnd | None) -> CallStatus:
+    if transfer.joined_ms is None:
+        return CallStatus.AGENT_NOT_PICK_UP
+    return CallStatus.DIAL_HANGUP if agent_hung_up(transfer, end) else CallStatus.TRANSFERRED
+
+
+def agent_hung_up(transfer: Transferred | None, end: CallEnd | None) -> bool:
+    """Whether an agent ended the call: told by the transfer, or by the network after a call was handed over."""
+    by_agent = end is not None and end.hangup_by is HangupBy.AGENT
+    return by_agent or (transfer is not None and transfer.joined_ms is not None and transfer.ended_by_agent)
 
 
 def _talked(result: ConversationResult, by_customer: bool, short: bool) -> CallStatus:

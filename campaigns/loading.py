@@ -17,7 +17,7 @@ from campaigns.retries import Outcome
 from campaigns.states import AttemptPhase
 from campaigns.tiers import MonthBlocks
 from campaigns.trunk_signs import TrunkSigns
-from storage.tables import attempts, campaigns, contacts, do_not_call
+from storage.tables import attempts, campaigns, contacts, do_not_call, tariffs
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Loaded:
         self.campaigns: dict[int, Mapping[str, Any]] = {}
         #: By contact: what its earlier calls came to, as far as they count.
         self.history: dict[int, list[Outcome]] = defaultdict(list)
+        #: By campaign, where an agent's leg is to be rated: the tariff that its attempts' prices were taken of.
+        self.tariffs: dict[int, Mapping[str, Any]] = {}
         self.month_blocks = MonthBlocks()
         self.trunks = TrunkSigns(now)
         #: (account, number) → the attempt in which it was asked for, None for a listed number.
@@ -71,6 +73,7 @@ class Loaded:
             begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not is_signalling(o)}
             rows = [self.attempts[i].row for i in settling]
             await self._load_history(rows)
+            await self._load_tariffs(operations)
             placed = [(row, row["originated_at"] or begun.get(row["id"], self._now)) for row in rows]
             await self.month_blocks.load(self._conn, placed)
 
@@ -99,6 +102,14 @@ class Loaded:
             )
             for row in await self._all(past.order_by(attempts.c.claimed_at)):
                 self.history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
+
+    async def _load_tariffs(self, operations: Sequence[Operation]) -> None:
+        with_agents = [o for o in operations if isinstance(o, Settle) and o.facts.result and o.facts.result.transfer]
+        ids = {self.attempts[o.attempt_id].row["campaign_id"] for o in with_agents if o.attempt_id in self.attempts}
+        if ids:
+            of_these = select(campaigns.c.id, tariffs.c.definition).join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
+            for row in await self._all(of_these.where(campaigns.c.id.in_(ids))):
+                self.tariffs[row["id"]] = row["definition"]
 
     async def _all(self, statement: Select[Any], *, lock: bool = False) -> Sequence[Mapping[str, Any]]:
         if lock:

@@ -176,6 +176,7 @@ class Moves:
             self._now,
             month_blocks=self._loaded.month_blocks.before(row, placed_at),
             short_call_ms=self._short_call_ms,
+            tariff=self._loaded.tariffs.get(row["campaign_id"]),
         )
         self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
         told = [each.as_json() for each in facts.result.who_answered] if facts.result else []

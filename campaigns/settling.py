@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.rating import Rated, rate
-from bot.outcome import ConversationResult
-from campaigns.codes import Assigned, CodeClass, CodeTable, assign
+from billing.rating import AgentLeg, Rated, rate
+from billing.tariff import with_destination
+from bot.outcome import ConversationResult, Transferred
+from campaigns.codes import Assigned, CodeClass, CodeTable, agent_hung_up, assign
 from campaigns.retries import DEFAULT_AFTER_MIN, Exhausted, Outcome, Retry, next_move, parse_rules
 from campaigns.states import OPEN, CampaignState, ContactState
 from telephony.call import CallEnd, NotAnswered
-from telephony.outcomes import CallStatus, DialStatus
+from telephony.outcomes import CallStatus, DialStatus, HangupBy
 
 _MILLISECOND = timedelta(milliseconds=1)
 _AGAIN_AFTER = timedelta(minutes=int(DEFAULT_AFTER_MIN))
 #: A call-back that the customer asked for is made although the campaign's maximum is reached; once.
 CALLBACK_EXTRA = 1
 _TEXT_LENGTH = 200
+_NAME_LENGTH = 64
+_NUMBER_LENGTH = 128
 # What a conversation may take to keep its recording is seconds; more is an outage of ours, or a clock that was set.
 _LONGEST_ACW_MS = 60_000
 
@@ -64,23 +67,30 @@ def judge(
     *,
     month_blocks: int = 0,
     short_call_ms: int,
+    tariff: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Code, bill and columns of one attempt; `attempt` and `campaign` are rows of those tables.
 
-    `month_blocks` are the blocks that its account used earlier in the month.
+    `month_blocks` are the blocks that its account used earlier in the month. `tariff` is what the attempt's snapshot
+    was taken of; an agent's leg needs its destination out of it.
     """
     answered_at, ended_at = _times(attempt, facts, now)
     talk_ms = (ended_at - answered_at) // _MILLISECOND if answered_at else None
     table = CodeTable.from_json(campaign["codes"])
     assigned = assign(facts.dial, facts.end, facts.result, talk_ms=talk_ms, table=table, short_call_ms=short_call_ms)
+    transfer = facts.result.transfer if facts.result else None
+    snapshot = _snapshot(attempt, transfer, tariff)
+    bot_ms = _bot_ms(talk_ms, transfer)
     rated = rate(
-        attempt["tariff_snapshot"],
+        snapshot,
         talk_ms=talk_ms,
         number=attempt["number"],
         messages=facts.result.messages if facts.result else 0,
         family_code=assigned.default_code,
         script_type=campaign["script_type"],
         month_blocks=month_blocks,
+        bot_ms=bot_ms,
+        agent=AgentLeg(transfer.number, transfer.agent_ms) if transfer else None,
     )
     values = {
         "answered_at": answered_at,
@@ -89,10 +99,49 @@ def judge(
         "acw_ms": _acw_ms(attempt, now - ended_at) if answered_at else 0,
         **_network(facts, answered_at),
         **_spoken(facts.result),
+        "bot_ms": bot_ms,
+        # Most attempts keep the prices that they were claimed with: not written again.
+        **({} if snapshot == attempt["tariff_snapshot"] else {"tariff_snapshot": snapshot}),
+        **_handed(transfer),
         **_coded(assigned),
         **_billed(rated),
     }
     return Verdict(assigned, rated, values)
+
+
+def _snapshot(
+    attempt: Mapping[str, Any], transfer: Transferred | None, tariff: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The attempt's prices, with the agent's destination: rating reads nothing else."""
+    snapshot: dict[str, Any] = attempt["tariff_snapshot"]
+    if transfer is None or tariff is None or not transfer.agent_ms:
+        return snapshot
+    return with_destination(snapshot, tariff, transfer.number)
+
+
+def _bot_ms(talk_ms: int | None, transfer: Transferred | None) -> int | None:
+    if talk_ms is None or transfer is None or transfer.joined_ms is None:
+        return talk_ms
+    return min(talk_ms, max(0, transfer.asked_ms))
+
+
+def _handed(transfer: Transferred | None) -> dict[str, Any]:
+    if transfer is None:
+        return {}
+    return {
+        "transfer_target": _clean(transfer.target, _NAME_LENGTH),
+        "transfer_by": transfer.by.value,
+        "transfer_number": _clean(transfer.number, _NUMBER_LENGTH),
+        "transfer_asked_ms": transfer.asked_ms,
+        "transfer_joined_ms": transfer.joined_ms,
+        "transfer_text": _clean(transfer.text, _TEXT_LENGTH),
+        "agent_ms": transfer.agent_ms,
+    }
+
+
+def _clean(text: str | None, longest: int) -> str | None:
+    # PostgreSQL keeps no NUL.
+    return text.replace("\0", "")[:longest] if text else None
 
 
 def _acw_ms(attempt: Mapping[str, Any], passed: timedelta) -> int:
@@ -105,13 +154,19 @@ def _network(facts: Settlement, answered_at: datetime | None) -> dict[str, Any]:
     status = DialStatus.ANSWER if answered_at else (facts.dial.dial_status if facts.dial else DialStatus.ERROR)
     return {
         "dial_status": status.value,
-        "hangup_by": facts.end.hangup_by.value if facts.end else None,
+        "hangup_by": _hung_up_by(facts),
         "sip_code": end.sip_code if end else None,
         "q850": end.q850 if end else None,
         "ami_reason": facts.dial.reason if facts.dial else None,
-        # PostgreSQL keeps no NUL.
-        "network_text": end.text.replace("\0", "")[:_TEXT_LENGTH] if end and end.text else None,
+        "network_text": _clean(end.text, _TEXT_LENGTH) if end else None,
     }
+
+
+def _hung_up_by(facts: Settlement) -> str | None:
+    # Where both legs are ours the network only saw us hang up after the agent had.
+    if agent_hung_up(facts.result.transfer if facts.result else None, facts.end):
+        return HangupBy.AGENT.value
+    return facts.end.hangup_by.value if facts.end else None
 
 
 def _spoken(result: ConversationResult | None) -> dict[str, Any]:
@@ -143,6 +198,8 @@ def _billed(rated: Rated) -> dict[str, Any]:
         "cost_telecom": rated.telecom,
         "cost_fees": rated.fees,
         "cost_vat": rated.vat,
+        "agent_billable_s": rated.agent_billable_s,
+        "cost_agent": rated.agent,
         "currency": rated.currency,
     }
 

@@ -264,6 +264,23 @@ attempts = Table(
     Column("cost_telecom", Money),
     Column("cost_fees", Money),
     Column("cost_vat", Money),
+    # Milliseconds of talk that blocks are counted of: all of it, or until a transfer that joined was asked for.
+    Column("bot_ms", Integer),
+    # The last transfer that was tried; the target's name is the script's.
+    Column("transfer_target", String(64)),
+    # second_leg | hand_over
+    Column("transfer_by", String(16)),
+    # Where the agent was called: E.164, an extension, or what the telephone system takes.
+    Column("transfer_number", String(128)),
+    # Milliseconds after answer; joined is null when no agent came.
+    Column("transfer_asked_ms", Integer),
+    Column("transfer_joined_ms", Integer),
+    Column("transfer_text", String(200)),
+    # The agent's own leg, from its answer to its end.
+    Column("agent_ms", Integer, nullable=False, default=0, server_default="0"),
+    Column("agent_billable_s", Integer, nullable=False, default=0, server_default="0"),
+    # What the agent's leg costs; contained in cost_telecom.
+    Column("cost_agent", Money),
     Index("ix_attempts_campaign", "campaign_id", "originated_at"),
     Index("ix_attempts_contact", "contact_id"),
     Index("ix_attempts_account_time", "account_id", "originated_at"),

@@ -24,6 +24,7 @@ _ROWS = (
     "INSERT INTO contacts (id, campaign_id, line, phone, number, priority, variables, state, attempts, origin)"
     " VALUES (1, 1, 1, '1', '+99900000001', 0, '{}', 'pending', 1, 'import')",
 )
+_ANSWERED = "UPDATE attempts SET answered_at = 2000, ended_at = 9250 WHERE id = 'had rung'"
 _ATTEMPT = (
     "INSERT INTO attempts (id, account_id, campaign_id, contact_id, bot_id, trunk, attempt_no, call_type, is_test,"
     " origin, number, node, fence, lease_until, phase, claimed_at, originated_at, ringing_at, acw_ms, call_status,"
@@ -54,6 +55,7 @@ async def _fill(database: Database) -> None:
         for row in _ROWS:
             await conn.execute(text(row))
         await conn.execute(text(_ATTEMPT), calls)
+        await conn.execute(text(_ANSWERED))
 
 
 async def test_trunks_come_up_healthy_and_old_attempts_count_as_they_did(database_url: str) -> None:
@@ -68,3 +70,37 @@ async def test_trunks_come_up_healthy_and_old_attempts_count_as_they_did(databas
     assert (trunk["cps"], trunk["next_call_us"]) == (2.5, 7)
     assert Breaker.from_row(dict(trunk)) == Breaker()
     assert counted == {"broken off": False, "had rung": True, "given back": False, "busy": True}
+
+
+async def test_the_talk_of_old_calls_was_all_the_bots(database_url: str) -> None:
+    database = Database(parse_url(database_url))
+    try:
+        await _fill(database)
+    finally:
+        await database.aclose()
+    c = attempts.c
+    shown = (c.bot_ms, c.cost_agent, c.agent_ms, c.agent_billable_s, c.transfer_target, c.transfer_asked_ms)
+    async with open_database(database_url) as opened, opened.read() as conn:
+        rows = {row[0]: tuple(row[1:]) for row in (await conn.execute(select(c.id, *shown))).all()}
+    assert rows["had rung"] == (7250, 0, 0, 0, None, None)
+    assert rows["busy"] == (None, None, 0, 0, None, None)
+
+
+async def test_the_transfers_can_be_taken_out_again(database_url: str) -> None:
+    def back(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+
+    database = Database(parse_url(database_url))
+    try:
+        await _fill(database)
+        async with database.write() as conn:
+            await conn.run_sync(_to("0005"))
+        async with database.write() as conn:
+            await conn.run_sync(back)
+            await conn.run_sync(_to("0005"))
+            found = (await conn.execute(select(attempts.c.bot_ms).where(attempts.c.id == "had rung"))).scalar_one()
+    finally:
+        await database.aclose()
+    assert found == 7250

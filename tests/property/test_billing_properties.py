@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from billing.blocks import Increment, billable_seconds, blocks, whole_seconds
 from billing.currency import EXPONENTS, round_money
 from billing.ledger import charge_rows
-from billing.rating import rate, tier_price
+from billing.rating import AgentLeg, rate, tier_price
 from billing.tariff import Tier, parse_tariff
 
 TALK_MS = st.integers(0, 7_200_000)
@@ -116,6 +116,47 @@ def test_a_bill_is_whole_balanced_and_repeatable(
     assert bool(rows) is rated.billed
     assert sum((row["amount"] for row in rows), Decimal(0)) == 0
     assert len({row["book"] for row in rows}) == len(rows)
+
+
+@st.composite
+def transferred(draw: st.DrawFn) -> dict[str, Any]:
+    """A call, and what a transfer adds to it."""
+    talk_ms = draw(TALK_MS)
+    return {
+        "call": {"talk_ms": talk_ms, "number": "+84901234567", "messages": draw(st.integers(0, 20))},
+        "month_blocks": draw(st.integers(0, 600)),
+        "bot_ms": draw(st.integers(0, talk_ms)),
+        "agent": AgentLeg(draw(st.sampled_from(["+84281234567", "+12025550123", "204"])), draw(TALK_MS)),
+    }
+
+
+@given(tariffs(), transferred(), st.sampled_from(["TR", "AHU", "ANP", "CB", "DNC", "VM", "ER"]))
+def test_a_transfer_never_raises_the_bots_part_and_the_sum_is_exact(
+    tariff: dict[str, Any], made: dict[str, Any], code: str
+) -> None:
+    snapshot, month_blocks = parse_tariff(tariff).snapshot(), made["month_blocks"]
+    plain = rate(snapshot, **made["call"], family_code=code, month_blocks=month_blocks)
+    rated = rate(
+        snapshot,
+        **made["call"],
+        family_code=code,
+        month_blocks=month_blocks,
+        bot_ms=made["bot_ms"],
+        agent=made["agent"],
+    )
+    assert rated.blocks <= plain.blocks
+    assert rated.bot <= plain.bot
+    assert (rated.billed, rated.billable_s, rated.fees) == (plain.billed, plain.billable_s, plain.fees)
+    assert rated.telecom == plain.telecom + rated.agent
+    alone = rate(snapshot, talk_ms=made["agent"].ms, number=made["agent"].number, messages=0, family_code=code)
+    outside = made["agent"].number.startswith("+")
+    assert (rated.agent_billable_s, rated.agent) == ((alone.billable_s, alone.telecom) if outside else (0, 0))
+    net = rated.bot + rated.telecom + rated.fees
+    assert rated.vat == round_money(net * Decimal(tariff["vat_pct"]) / 100 * rated.billed, rated.currency)
+    assert rated.total == net + rated.vat
+    rows = charge_rows(rated, account_id=1, attempt_id="a", now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert sum((row["amount"] for row in rows), Decimal(0)) == 0
+    assert -sum((row["amount"] for row in rows if row["book"] == "prepaid"), Decimal(0)) == rated.total
 
 
 @given(tariffs())

@@ -8,10 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.rating import rate
-from bot.outcome import ConversationResult, EndedBy
+from bot.outcome import ConversationResult, EndedBy, Transferred
 from campaigns.codes import DEFAULTS, Assigned, CodeClass, CodeTable, assign
 from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus, HangupBy
+from telephony.transfer import TransferBy
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CODES = st.none() | st.sampled_from(["PTP", "REF", "LATER", "NA", "CU", "KNM", "XC", "DNC"])
@@ -23,6 +24,16 @@ RESULTS = st.builds(
     voicemail=st.booleans(),
     opted_out=st.booleans(),
     callback=st.booleans(),
+    transfer=st.none()
+    | st.builds(
+        Transferred,
+        target=st.just("sales"),
+        number=st.just("204"),
+        by=st.sampled_from(TransferBy),
+        asked_ms=st.integers(0, 600_000),
+        joined_ms=st.none() | st.integers(0, 600_000),
+        ended_by_agent=st.booleans(),
+    ),
 )
 DIALS = st.builds(NotAnswered, st.sampled_from(DialStatus), st.just(NOW), rang=st.booleans())
 ENDS = st.none() | st.builds(CallEnd, st.sampled_from(HangupBy), st.just(NOW))
@@ -89,6 +100,23 @@ def test_the_same_facts_give_the_same_codes_and_fit_their_columns(attempt: Attem
     assert 1 <= len(found.code) <= 32
     assert len(found.family) <= 32
     assert found.default_code in DEFAULTS
+
+
+TRANSFERS = {CallStatus.TRANSFERRED, CallStatus.DIAL_HANGUP, CallStatus.AGENT_NOT_PICK_UP}
+
+
+@given(ATTEMPTS, TABLES)
+def test_a_call_is_a_transfer_when_one_was_tried_and_nothing_stronger_is_true(
+    attempt: Attempt, table: CodeTable
+) -> None:
+    _, end, result, _ = attempt
+    found = _assigned(attempt, table)
+    tried = result is not None and result.transfer is not None
+    stronger = result is None or result.ended_by is EndedBy.ERROR or result.voicemail
+    by_agent = end is not None and end.hangup_by is HangupBy.AGENT
+    assert (found.call_status in TRANSFERS) == ((tried or by_agent) and not stronger)
+    if found.call_status in TRANSFERS:
+        assert found.default_code in {"TR", "AHU", "ANP", "CB", "DNC"}
 
 
 @given(ATTEMPTS, TABLES)

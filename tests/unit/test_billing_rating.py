@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from billing.errors import TariffError
-from billing.rating import Rated, rate
+from billing.rating import AgentLeg, Rated, rate
 from billing.tariff import parse_tariff
 
 BASE: dict[str, Any] = {
@@ -116,6 +116,36 @@ def test_dollars_keep_two_decimals() -> None:
     dollars = {"currency": "USD", "block_price": "0.012345", "telecom": {"increment": "1+1", "price_per_min": "0.01"}}
     rated = bill({**dollars, "vat_pct": "7.5"})
     assert [str(x) for x in (rated.bot, rated.telecom, rated.vat)] == ["0.07", "0.01", "0.01"]
+
+
+def test_blocks_end_where_the_bot_handed_over_and_the_line_goes_on() -> None:
+    whole, handed = bill(talk_ms=120_000), bill(talk_ms=120_000, bot_ms=12_100)
+    assert (handed.blocks, handed.bot) == (3, Decimal(450))
+    assert (handed.billable_s, handed.telecom) == (whole.billable_s, whole.telecom) == (120, Decimal(1800))
+
+
+def test_an_agents_leg_is_rated_by_its_own_destination_and_increment() -> None:
+    rated = bill(talk_ms=120_000, bot_ms=10_000, agent=AgentLeg("+12025550123", 61_000))
+    assert (rated.billable_s, rated.agent_billable_s) == (120, 120)
+    assert (rated.agent, rated.telecom) == (Decimal(12_000), Decimal(13_800))
+    at_home = bill(talk_ms=120_000, agent=AgentLeg("+84281234567", 3_000))
+    assert (at_home.agent_billable_s, at_home.agent) == (6, Decimal(90))
+
+
+@pytest.mark.parametrize("number", ["204", "204@agents", "sip:desk@10.0.0.9"])
+def test_an_agent_inside_the_telephone_system_costs_no_line(number: str) -> None:
+    rated = bill(talk_ms=120_000, agent=AgentLeg(number, 90_000))
+    assert (rated.agent_billable_s, rated.agent, rated.telecom) == (0, Decimal(0), bill(talk_ms=120_000).telecom)
+
+
+def test_an_agent_who_did_not_answer_costs_no_line() -> None:
+    rated = bill({"telecom": {"increment": "60+60", "price_per_min": 900}}, agent=AgentLeg("+84281234567", 0))
+    assert (rated.agent_billable_s, rated.agent) == (0, Decimal(0))
+
+
+def test_an_agents_leg_of_a_call_that_is_not_billed_costs_nothing() -> None:
+    rated = bill(family_code="ER", agent=AgentLeg("+12025550123", 60_000))
+    assert (rated.billed, rated.agent_billable_s, rated.agent, rated.total) == (False, 0, Decimal(0), Decimal(0))
 
 
 def test_a_mapping_that_is_no_snapshot_is_refused() -> None:

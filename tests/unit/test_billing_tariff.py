@@ -13,7 +13,7 @@ import pytest
 
 from billing.blocks import Increment
 from billing.errors import TariffError
-from billing.tariff import Tariff, load_tariff, parse_tariff
+from billing.tariff import Tariff, load_tariff, parse_tariff, with_destination
 
 SMALL: dict[str, Any] = {"currency": "VND", "valid_from": "2026-01-01", "block_s": 6, "block_price": 150}
 FULL = """
@@ -100,6 +100,18 @@ def test_a_snapshot_is_plain_json_and_reads_back_the_same(full: Tariff) -> None:
     assert plain["per_message_fee"] == "1.25"
     assert plain["telecom"]["increment"] == "6+1"
     assert not _floats(plain)
+
+
+def test_a_snapshot_takes_a_further_numbers_destination_and_the_first_keeps_its_own(full: Tariff) -> None:
+    of_contact = full.snapshot("+84901234567")
+    both = with_destination(of_contact, full.snapshot(), "+84909999999")
+    assert [d["name"] for d in both["telecom"]["destinations"]] == ["special", "mobile"]
+    for number in ("+84901234567", "+84909999999", "+842838221234"):
+        assert parse_tariff(both).telecom.destination(number) == full.telecom.destination(number)
+    assert with_destination(both, full.snapshot(), "+84909999999") == both
+    assert with_destination(of_contact, full.snapshot(), "+842838221234") == of_contact
+    assert with_destination(of_contact, full.snapshot(), "204") == of_contact
+    assert of_contact == full.snapshot("+84901234567")
 
 
 def test_a_snapshot_for_one_number_keeps_one_destination(full: Tariff) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bot.outcome import ConversationResult, EndedBy
+from bot.outcome import ConversationResult, EndedBy, Transferred
 from campaigns.codes import (
     DEFAULTS,
     STATUS_CODE,
@@ -20,9 +21,13 @@ from campaigns.codes import (
 )
 from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus, HangupBy
+from telephony.transfer import TransferBy
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SUCCESS, UNSUCCESSFUL, ERROR = CodeClass.SUCCESS, CodeClass.UNSUCCESSFUL, CodeClass.ERROR
+ABSENT = Transferred("sales", "204", TransferBy.SECOND_LEG, asked_ms=2_000)
+JOINED = replace(ABSENT, joined_ms=4_000, agent_ms=60_000)
+LEFT = replace(JOINED, ended_by_agent=True)
 
 
 def unanswered(status: DialStatus, **table: Any) -> Assigned:
@@ -77,6 +82,14 @@ def test_the_network_decides_what_was_not_answered(
         ({"customer_spoke": False}, CallStatus.SILENT, "SL", "NoResult"),
         ({"ended_by": EndedBy.MAX_DURATION, "hangup_by": HangupBy.BOT}, CallStatus.MAX_DURATION, "TO", "Completed"),
         ({"hangup_by": HangupBy.AGENT}, CallStatus.DIAL_HANGUP, "AHU", "Completed"),
+        ({"transfer": JOINED}, CallStatus.TRANSFERRED, "TR", "Completed"),
+        ({"transfer": JOINED, "hangup_by": HangupBy.BOT}, CallStatus.TRANSFERRED, "TR", "Completed"),
+        ({"transfer": JOINED, "hangup_by": HangupBy.NETWORK}, CallStatus.TRANSFERRED, "TR", "Completed"),
+        ({"transfer": JOINED, "hangup_by": HangupBy.AGENT}, CallStatus.DIAL_HANGUP, "AHU", "Completed"),
+        ({"transfer": LEFT, "hangup_by": HangupBy.BOT}, CallStatus.DIAL_HANGUP, "AHU", "Completed"),
+        ({"transfer": ABSENT}, CallStatus.AGENT_NOT_PICK_UP, "ANP", "ToContinue"),
+        ({"transfer": ABSENT, "hangup_by": HangupBy.BOT}, CallStatus.AGENT_NOT_PICK_UP, "ANP", "ToContinue"),
+        ({"transfer": replace(ABSENT, ended_by_agent=True)}, CallStatus.AGENT_NOT_PICK_UP, "ANP", "ToContinue"),
     ],
 )
 def test_an_answered_call_is_a_success(facts: dict[str, Any], status: CallStatus, code: str, result: str) -> None:
@@ -100,7 +113,9 @@ def test_an_answered_call_without_a_person_or_without_the_bot(
 PRECEDENCE: list[tuple[CallStatus, dict[str, Any]]] = [
     (CallStatus.BOT_ERROR, {"ended_by": EndedBy.ERROR}),
     (CallStatus.VOICEMAIL, {"voicemail": True}),
-    (CallStatus.DIAL_HANGUP, {"hangup_by": HangupBy.AGENT}),
+    (CallStatus.DIAL_HANGUP, {"transfer": LEFT, "hangup_by": HangupBy.BOT}),
+    (CallStatus.TRANSFERRED, {"transfer": JOINED, "hangup_by": HangupBy.CUSTOMER}),
+    (CallStatus.AGENT_NOT_PICK_UP, {"transfer": ABSENT}),
     (CallStatus.SHORT_CALL, {"talk_ms": 1_000}),
     (CallStatus.SILENT, {"customer_spoke": False}),
     (CallStatus.MAX_DURATION, {"ended_by": EndedBy.MAX_DURATION}),
@@ -158,6 +173,9 @@ def test_a_scripts_code_wins_over_a_plain_hang_up(hangup_by: HangupBy) -> None:
         ({"voicemail": True}, "VM"),
         ({"ended_by": EndedBy.MAX_DURATION}, "TO"),
         ({"ended_by": EndedBy.ERROR}, "ER"),
+        ({"transfer": JOINED}, "TR"),
+        ({"transfer": LEFT}, "AHU"),
+        ({"transfer": ABSENT}, "ANP"),
     ],
 )
 def test_a_scripts_code_wins_over_nothing_else(facts: dict[str, Any], code: str) -> None:
