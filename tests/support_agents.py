@@ -11,6 +11,7 @@ from telephony.simulator.persona import Act, Answer, Chirp, HangUp, Persona, Rej
 from telephony.simulator.record import CallRecord
 from telephony.simulator.sounds import chirp_pcm
 from telephony.transfer import Target, TransferBy
+from tests.support_sip import find
 
 STAYS, LEAVES, BUSY, ABSENT = "+84280000001", "+84280000002", "+84280000003", "+84280000004"
 SOUND = Chirp(from_hz=400, to_hz=3000, ms=500)
@@ -69,6 +70,16 @@ def target(number: str, *, by: TransferBy = TransferBy.SECOND_LEG, ring_s: float
 def pcm(sound: Chirp) -> bytes:
     """The sound as it leaves its maker, 8 kHz, to be found in what was heard."""
     return chirp_pcm(sound.from_hz, sound.to_hz, sound.ms, sound.level_db)
+
+
+def has_sound(heard: bytes, sound: Chirp) -> bool:
+    """Whether a 100 ms piece of the sound is in the last three seconds of audio at 8 kHz.
+
+    One piece is enough: a busy machine loses packets, and a jitter buffer then spoils the others.
+    """
+    made, last = pcm(sound), heard[-48_000:]
+    pieces = [made[at : at + 1600] for at in range(800, len(made) - 1600, 1600)]
+    return any(find(piece, last)[1] > 0.8 for piece in pieces) if len(last) > 3200 else False
 
 
 def calls_to(network: SimulatedNetwork, number: str) -> list[CallRecord]:
