@@ -163,6 +163,16 @@ class Listener:
             while len(self.frames) < count:  # noqa: ASYNC110 - frames are read by another task
                 await asyncio.sleep(0.01)
 
+    async def share_heard(self, sent: bytes, rate_hz: int, share: float, timeout_s: float = 10.0) -> float:
+        """The share of `sent` that came through, once it is more than `share` or the time is over."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        while True:
+            heard = share_heard(sent, self.pcm, rate_hz)
+            if heard > share or loop.time() > until_s:
+                return heard
+            await asyncio.sleep(0.1)
+
     async def stop(self) -> bytes:
         """End listening; what was heard."""
         self._task.cancel()

@@ -97,7 +97,7 @@ class Performance:
         skipped = max(0, now_ms - self.now_ms) // FRAME_MS if now_ms - self.now_ms > MOST_LATE_MS else 0
         self.late_ms = max(0, now_ms - self.now_ms)
         self._ticks += skipped
-        self._behind_ms = max(0, now_ms - self.now_ms)
+        self._behind_ms = max(0, now_ms - self.now_ms) // FRAME_MS * FRAME_MS
         return skipped
 
     def frame(self) -> Frame:

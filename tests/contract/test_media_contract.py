@@ -105,8 +105,8 @@ async def _assert_echoed(far_end: FarEnd) -> None:
     sent = chirp(600, call.media.rate_hz)
     listener = Listener(call)
     await call.media.write(sent)
-    await listener.until_frames(len(listener.frames) + 50)
-    assert share_heard(sent, await listener.stop(), call.media.rate_hz) > 0.8
+    assert await listener.share_heard(sent, call.media.rate_hz, 0.8) > 0.8
+    await listener.stop()
 
 
 async def test_the_far_end_hears_what_is_written(at_any_rate: FarEnd) -> None:
@@ -138,7 +138,7 @@ async def test_frames_come_at_the_pace_of_the_wall_clock(echoing: FarEnd) -> Non
         await call.media.read()
     took_ms = (loop.time() - start_s) * 1000
     # A loaded machine may have let some frames wait for us already, and may be late itself.
-    assert 60 * FRAME_MS - 400 < took_ms < 60 * FRAME_MS + 1500
+    assert 60 * FRAME_MS - 400 < took_ms < 60 * FRAME_MS + 1500, took_ms
 
 
 async def test_writing_is_paced_by_playing(echoing: FarEnd) -> None:
@@ -292,9 +292,8 @@ async def test_twenty_calls_at_once_hear_each_their_own(network: FarEnd) -> None
     sent = [chirp(300, rate_hz, from_hz=300 + 50 * n, to_hz=1500 + 90 * n) for n in range(20)]
     listeners = [Listener(call) for call in calls]
     await asyncio.gather(*(call.media.write(sound) for call, sound in zip(calls, sent, strict=True)))
-    await asyncio.gather(*(listener.until_frames(len(listener.frames) + 35) for listener in listeners))
-    heard = [await listener.stop() for listener in listeners]
+    shares = [await listener.share_heard(own, rate_hz, 0.6) for listener, own in zip(listeners, sent, strict=True)]
+    await asyncio.gather(*(listener.stop() for listener in listeners))
     await asyncio.gather(*(call.hangup() for call in calls))
     await network.heard(20)
-    for own, received in zip(sent, heard, strict=True):
-        assert share_heard(own, received, rate_hz) > 0.6
+    assert min(shares) > 0.6, shares

@@ -74,7 +74,7 @@ async def test_audio_goes_both_ways(pbx: Asterisk, network: SimulatedNetwork, wi
         sent = chirp(600, rate_hz)
         listener = Listener(call)
         await call.media.write(sent)
-        await listener.until_frames(len(listener.frames) + 60)
+        await listener.share_heard(sent, rate_hz, 0.6)
         await call.hangup()
         assert share_heard(sent, await listener.stop(), rate_hz) > 0.6
         (record,) = await network.all_ended(1)
