@@ -15,6 +15,7 @@ from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.codes import CodeTable
 from campaigns.errors import CampaignError, IllegalMove, UnknownCampaign
 from campaigns.retries import parse_rules
+from campaigns.routing import Route, trunks_of
 from campaigns.states import (
     FINISHED,
     OPEN,
@@ -25,12 +26,12 @@ from campaigns.states import (
     ContactState,
     move_campaign,
 )
-from campaigns.trunks import pause_reason
+from campaigns.trunks import find_route
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
 from storage.database import Database
 from storage.rows import words
-from storage.tables import attempts, campaigns, contacts
+from storage.tables import attempts, campaigns, contacts, trunks
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,9 @@ class NewCampaign:
     trunk: str
     region: str
     time_zone: str
+    backup_trunks: Sequence[str] = ()
+    overflow: bool = False
+    machines: Mapping[str, Any] | None = None
     caller_id: str | None = None
     script_type: str = "conversation"
     is_test: bool = False
@@ -83,8 +87,14 @@ class CampaignStatus:
     attempts: int
     started_at: datetime | None
     finished_at: datetime | None
-    #: Why its trunk is paused, while it runs; no call is placed then but one on trial.
+    #: Its trunks, in order.
+    trunks: Sequence[str] = ()
+    #: The one by which its calls go out, while it runs; None while each is paused or on trial: calls wait then.
+    trunk: str | None = None
+    #: Why its first trunk is paused, while it runs.
     trunk_paused: str | None = None
+    #: The same for a person, with what becomes of the calls.
+    trunk_told: str | None = None
 
     @property
     def contacts_left(self) -> int:
@@ -98,6 +108,7 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     campaign_schedule(row)
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
+    await _require_trunks(conn, new)
     row |= {"state": CampaignState.DRAFT.value, "created_at": now}
     taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
     if (await conn.execute(taken)).first() is not None:
@@ -105,6 +116,15 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     key = (await conn.execute(insert(campaigns).values(**row))).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+async def _require_trunks(conn: AsyncConnection, new: NewCampaign) -> None:
+    names = [new.trunk, *new.backup_trunks]
+    if len(set(names)) < len(names):
+        raise CampaignError(f"trunks: {', '.join(names)}: one is named twice; name each once, in order")
+    known = set((await conn.execute(select(trunks.c.name).where(trunks.c.name.in_(names)))).scalars())
+    if missing := [name for name in names if name not in known]:
+        raise CampaignError(f"trunks: there is no trunk {missing[0]!r}; name one of the settings")
 
 
 class Campaigns:
@@ -198,10 +218,10 @@ class Campaigns:
         async with self._database.read() as conn:
             return (await self._row(conn, campaign_id, lock=False))["finished_at"] is not None
 
-    async def trunk_paused(self, campaign_id: int) -> str | None:
-        """Why the campaign's trunk is paused; None when it is not."""
+    async def route(self, campaign_id: int) -> Route:
+        """Which of its trunks the campaign's calls go out by now, and why not by those before it."""
         async with self._database.read() as conn:
-            return await pause_reason(conn, (await self._row(conn, campaign_id, lock=False))["trunk"])
+            return await find_route(conn, await self._row(conn, campaign_id, lock=False))
 
     async def status(self, campaign_id: int) -> CampaignStatus:
         """How the campaign stands; raises `UnknownCampaign`."""
@@ -216,7 +236,7 @@ class Campaigns:
                 attempts.c.campaign_id == campaign_id, attempts.c.phase != words([AttemptPhase.ENDED])[0]
             )
             running = row["state"] == CampaignState.RUNNING
-            trunk_paused = await pause_reason(conn, row["trunk"]) if running else None
+            way = await find_route(conn, row) if running else None
             figures = [int((await conn.execute(statement)).scalar_one()) for statement in (placed, live)]
         now = self._clock.now()
         opens_at = campaign_schedule(row).next_opening(now)
@@ -233,7 +253,10 @@ class Campaigns:
             attempts=figures[0],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
-            trunk_paused=trunk_paused,
+            trunks=list(trunks_of(row)),
+            trunk=way.used if way else None,
+            trunk_paused=way.reason if way else None,
+            trunk_told=way.told if way else None,
         )
 
     async def _due(

@@ -5,33 +5,31 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
 from campaigns.closing import Finished, close_finished, lock_campaigns
+from campaigns.due import KINDS, Kind, candidates, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
-from campaigns.settling import CALLBACK_EXTRA
+from campaigns.routing import Line, Offer, Stranded, busy_channels, calling_over, offers, open_lines
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
-from campaigns.trunk_health import Breaker, TrunkHealth
+from campaigns.trunk_health import TrunkHealth
 from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
 from storage.rows import insert_new, update_each, words
-from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, tariffs, trunks
+from storage.tables import attempt_events, attempts, campaigns, contacts, tariffs, trunks
 
 # A contact whose own window never meets the campaign's is looked at again the next day.
 _LOOK_AGAIN = timedelta(days=1)
 # Rounds of setting aside contacts that turned out not to be callable before the rest waits for the next claim.
 _ROUNDS = 8
 _ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: "callback"}
-
-(_ENDED,) = words([AttemptPhase.ENDED])
-(_CALLBACK,) = words([ContactState.CALLBACK])
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,30 @@ class _Campaign:
         return int(self.row["id"])
 
 
+@dataclass
+class _Asking:
+    """An offer on its way along its lines."""
+
+    campaign: _Campaign
+    offer: Offer
+    place: int = 0
+    #: Whether the line was full.
+    turned_away: bool = False
+
+    @property
+    def line(self) -> Line:
+        return self.offer.lines[self.place]
+
+    def moves_on(self) -> bool:
+        """Go to the next line; False when there is none, or when nobody was left over."""
+        self.place += 1
+        return self.turned_away and self.place < len(self.offer.lines)
+
+
+#: A contact that is due, with its campaign.
+_Pair = tuple[_Campaign, Mapping[str, Any]]
+
+
 class Claiming:
     """One transaction that claims contacts for a node."""
 
@@ -100,37 +122,43 @@ class Claiming:
         self._wakes: list[datetime] = []
         #: Attempts whose contacts are passed over.
         self._avoided: Collection[str] = ()
-        #: Live attempts by campaign, and those of them that hold a channel by trunk.
+        #: Live attempts by campaign, and the channels that they hold by trunk.
         self._live: Counter[int] = Counter()
-        self._busy: Counter[str] = Counter()
+        self._busy: Mapping[str, int] = {}
 
     async def run(self, trunk_names: Collection[str], limit: int, campaign_ids: Collection[int] | None) -> Claimed:
         """Claim up to `limit` contacts of running campaigns on these trunks."""
-        lines = await self._trunks(trunk_names)
+        rows = await self._trunks(trunk_names)
         await self._count_live()
+        lines = {name: Line(row, row["channels"] - self._busy.get(name, 0)) for name, row in rows.items()}
         running = await self._running(lines, campaign_ids)
+        stranded = await self._stranded(running, lines)
+        waiting = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
         claims: list[Claim] = []
-        for name, line in lines.items():
-            free = min(limit - len(claims), line["channels"] - self._busy[name])
-            room = Breaker.from_row(line).room(free)
-            mine = [campaign for campaign in running if campaign.row["trunk"] == name]
-            claims += await self._claim_on(line, mine, room)
+        while waiting:
+            for name, line in lines.items():
+                mine = [asking for asking in waiting if asking.line.name == name]
+                if mine:
+                    claims += await self._claim_on(line, mine, limit - len(claims))
+            waiting = [asking for asking in waiting if asking.moves_on()]
         finished = await close_finished(self._conn, self._blocked, self._now)
         await self._note_wakes(running)
         return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
 
-    async def _trunks(self, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    async def _trunks(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         open_ = trunks.c.health != TrunkHealth.PAUSED.value
         statement = select(trunks).where(trunks.c.name.in_(sorted(names)), open_).order_by(trunks.c.name)
         rows = await self._conn.execute(statement.with_for_update(key_share=True))
         return {row["name"]: dict(row) for row in rows.mappings()}
 
     async def _running(self, lines: Collection[str], campaign_ids: Collection[int] | None) -> list[_Campaign]:
-        wanted = [campaigns.c.state == CampaignState.RUNNING.value, campaigns.c.trunk.in_(lines)]
+        wanted = [campaigns.c.state == CampaignState.RUNNING.value]
         if campaign_ids is not None:
             wanted.append(campaigns.c.id.in_(campaign_ids))
         # Locked first and read after, so that a pause committed meanwhile is seen.
-        ids = (await self._conn.execute(select(campaigns.c.id).where(*wanted))).scalars().all()
+        found = select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks).where(*wanted)
+        rows = [dict(row) for row in (await self._conn.execute(found)).mappings()]
+        ids = [row["id"] for row in calling_over(rows, lines)]
         await lock_campaigns(self._conn, ids)
         statement = (
             select(campaigns, tariffs.c.definition, tariffs.c.currency)
@@ -141,56 +169,83 @@ class Claiming:
         rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
         return [_Campaign(row, campaign_schedule(row), row["concurrency"] - self._live[row["id"]]) for row in rows]
 
+    async def _stranded(self, running: Sequence[_Campaign], lines: Mapping[str, Line]) -> Stranded:
+        several = {campaign.id: opened for campaign in running if len(opened := open_lines(campaign.row, lines)) > 1}
+        trunk_of = {
+            attempt_id: line.name for opened in several.values() for line in opened for attempt_id in line.failed
+        }
+        if not trunk_of:
+            return {}
+        statement = (
+            select(contacts.c.id, contacts.c.campaign_id, attempts.c.id.label("attempt_id"))
+            .join(attempts, attempts.c.contact_id == contacts.c.id)
+            .where(attempts.c.id.in_(sorted(trunk_of)), contacts.c.last_attempt_id == attempts.c.id)
+            .where(contacts.c.campaign_id.in_(several), contacts.c.state.in_(words(sorted(DIALLABLE))))
+        )
+        found: dict[tuple[int, str], frozenset[int]] = {}
+        for row in (await self._conn.execute(statement)).mappings():
+            key = (row["campaign_id"], trunk_of[row["attempt_id"]])
+            found[key] = found.get(key, frozenset()) | {row["id"]}
+        return found
+
     async def _count_live(self) -> None:
-        for campaign_id, trunk, phase, count in (await self._conn.execute(live_counts())).all():
+        counts = (await self._conn.execute(live_counts())).all()
+        for campaign_id, _, _, count in counts:
             self._live[campaign_id] += count
-            if phase != AttemptPhase.WRAPUP:
-                self._busy[trunk] += count
+        self._busy = busy_channels((trunk, phase, count) for _, trunk, phase, count in counts)
 
-    async def _claim_on(self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int) -> list[Claim]:
+    async def _claim_on(self, line: Line, asking: Sequence[_Asking], limit: int) -> list[Claim]:
+        room, row = line.room(limit), line.row
         now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)
-        slots = take_slots(line["next_call_us"], now_us, line["cps"], max(0, room), ahead_us)
-        chosen = await self._chosen(line, running, len(slots.at_us))
-        if len(slots.at_us) < room and len(chosen) == len(slots.at_us):
+        slots = take_slots(row["next_call_us"], now_us, row["cps"], room, ahead_us)
+        chosen = await self._chosen(line, asking, len(slots.at_us))
+        full = len(chosen) == len(slots.at_us)
+        for one in asking:
+            one.turned_away = full
+        if full and len(slots.at_us) < room:
             self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
-        claims = await self._create(chosen, slots.at_us)
+        claims = await self._create(line, chosen, slots.at_us)
         if claims:
-            spent = take_slots(line["next_call_us"], now_us, line["cps"], len(claims), ahead_us)
+            spent = take_slots(row["next_call_us"], now_us, row["cps"], len(claims), ahead_us)
             values: dict[str, Any] = {"next_call_us": spent.next_call_us}
-            if line["health"] == TrunkHealth.TRYING:
+            if line.on_trial:
                 values["trial_attempt_id"] = claims[0].attempt_id
-            await self._conn.execute(update(trunks).where(trunks.c.name == line["name"]).values(values))
-        return [replace(claim, spacing_us=spacing_us(line["cps"])) for claim in claims]
+            row.update(values)
+            line.free -= len(claims)
+            await self._conn.execute(update(trunks).where(trunks.c.name == line.name).values(values))
+        return [replace(claim, spacing_us=spacing_us(row["cps"])) for claim in claims]
 
-    async def _chosen(
-        self, line: Mapping[str, Any], running: Sequence[_Campaign], room: int
-    ) -> list[tuple[_Campaign, Mapping[str, Any]]]:
+    async def _chosen(self, line: Line, asking: Sequence[_Asking], room: int) -> list[_Pair]:
         """For a trial call, if possible, somebody whose last call is none of the trunk's failing ones.
 
         Where one number's calls always fail, the trial would else take it again and again, and the trunk never open.
         """
-        if line["health"] == TrunkHealth.TRYING and room:
-            self._avoided = [call["attempt_id"] for call in line["failing_calls"]]
-            chosen, self._avoided = await self._choose(running, room), ()
+        if line.on_trial and room:
+            self._avoided = line.failed
+            chosen, self._avoided = await self._choose(asking, room), ()
             if chosen:
                 return chosen
-        return await self._choose(running, room)
+        return await self._choose(asking, room)
 
-    async def _choose(self, running: Sequence[_Campaign], room: int) -> list[tuple[_Campaign, Mapping[str, Any]]]:
+    async def _choose(self, asking: Sequence[_Asking], room: int) -> list[_Pair]:
         """Due contacts, the campaigns taking turns."""
-        queues = []
-        for campaign in running:
-            wanted = min(room, campaign.free)
+        queues: list[list[_Pair]] = []
+        found: Counter[int] = Counter()
+        for campaign, offer in ((one.campaign, one.offer) for one in asking):
+            wanted = min(room, campaign.free - found[campaign.id])
             if wanted > 0 and campaign.schedule.is_open(self._now):
-                queues.append([(campaign, contact) for contact in await self._due(campaign, wanted)])
-        in_turns = chain.from_iterable(zip_longest(*queues))
-        return [pair for pair in in_turns if pair is not None][:room]
+                queues.append([(campaign, contact) for contact in await self._due(campaign, offer, wanted)])
+                found[campaign.id] += len(queues[-1])
+        in_turns = [pair for pair in chain.from_iterable(zip_longest(*queues)) if pair is not None]
+        # Another line may have room for those for whom there is none here.
+        self._numbers -= {contact["number"] for _, contact in in_turns[room:]}
+        return in_turns[:room]
 
-    async def _due(self, campaign: _Campaign, wanted: int) -> list[Mapping[str, Any]]:
+    async def _due(self, campaign: _Campaign, offer: Offer, wanted: int) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        for kind in _KINDS:
+        for kind in KINDS:
             for _ in range(_ROUNDS):
-                rows = await self._candidates(campaign, kind, wanted - len(found))
+                rows = await self._candidates(campaign, offer, kind, wanted - len(found))
                 aside = await self._set_aside(campaign, rows)
                 found += [row for row in rows if row["id"] not in aside and self._first_of_number(row)]
                 if not aside or len(found) >= wanted:
@@ -207,11 +262,15 @@ class Claiming:
         self._numbers.add(row["number"])
         return new
 
-    async def _candidates(self, campaign: _Campaign, kind: _Kind, wanted: int) -> list[Mapping[str, Any]]:
+    async def _candidates(self, campaign: _Campaign, offer: Offer, kind: Kind, wanted: int) -> list[Mapping[str, Any]]:
         statement = candidates(campaign.row, kind, self._now).limit(wanted)
         if self._avoided:
             last = contacts.c.last_attempt_id
             statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
+        if offer.only is not None:
+            statement = statement.where(contacts.c.id.in_(sorted(offer.only)))
+        if offer.without:
+            statement = statement.where(contacts.c.id.not_in(sorted(offer.without)))
         rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
         return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
 
@@ -230,19 +289,18 @@ class Claiming:
         await update_each(self._conn, contacts, (({"id": i}, values) for i, values in changes.items()))
         return set(changes)
 
-    async def _create(
-        self, chosen: Sequence[tuple[_Campaign, Mapping[str, Any]]], slots_us: Sequence[int]
-    ) -> list[Claim]:
+    async def _create(self, line: Line, chosen: Sequence[_Pair], slots_us: Sequence[int]) -> list[Claim]:
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
         prices = {campaign.id: parse_tariff(campaign.row["definition"], source="tariff") for campaign, _ in chosen}
         # In the order of their numbers, so that two nodes that insert the same two numbers do not wait in a circle.
-        rows = [self._attempt_row(*one, tariff=prices[one[0].id]) for one in sorted(made, key=lambda m: m[1]["number"])]
+        in_order = sorted(made, key=lambda m: m[1]["number"])
+        rows = [self._attempt_row(*one, line=line, tariff=prices[one[0].id]) for one in in_order]
         inserted = await insert_new(self._conn, attempts, rows, "id")
         made = [one for one in made if one[2] in inserted]
         await self._take_contacts([(contact, attempt_id) for _, contact, attempt_id in made])
         for campaign, _, _ in made:
             campaign.free -= 1
-        return [_claim(*one, at_us) for one, at_us in zip(made, slots_us, strict=False)]
+        return [_claim(*one, line.name, at_us) for one, at_us in zip(made, slots_us, strict=False)]
 
     async def _take_contacts(self, taken: Sequence[tuple[Mapping[str, Any], str]]) -> None:
         if not taken:
@@ -263,7 +321,7 @@ class Claiming:
         await self._conn.execute(insert(attempt_events), [created | {"attempt_id": i} for _, i in taken])
 
     def _attempt_row(
-        self, campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, *, tariff: Tariff
+        self, campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Tariff
     ) -> dict[str, Any]:
         row = campaign.row
         return {
@@ -272,7 +330,7 @@ class Claiming:
             "campaign_id": row["id"],
             "contact_id": contact["id"],
             "bot_id": row["bot_id"],
-            "trunk": row["trunk"],
+            "trunk": line.name,
             "attempt_no": contact["attempts"] + 1,
             "call_type": "campaign",
             "is_test": row["is_test"],
@@ -306,52 +364,7 @@ class Claiming:
                 self._wakes.append(due_at)
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """One class of the order of dialling."""
-
-    where: ColumnElement[bool]
-    order: Sequence[Any]
-    #: Attempts beyond the campaign's maximum.
-    extra: int = 0
-
-
-_BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
-_QUEUED = contacts.c.state.in_(words([ContactState.PENDING, ContactState.RETRY_WAIT]))
-_KINDS: Sequence[_Kind] = (
-    _Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id), CALLBACK_EXTRA),
-    _Kind(and_(_QUEUED, contacts.c.time_from.is_not(None)), _BY_TRIES),
-    _Kind(and_(_QUEUED, contacts.c.time_from.is_(None)), _BY_TRIES),
-)
-
-
-def kinds() -> Iterator[_Kind]:
-    """The classes of contacts in the order of dialling: call-backs, own windows, the rest."""
-    yield from _KINDS
-
-
-def live_counts() -> Select[Any]:
-    """Live attempts by campaign, trunk and phase."""
-    by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
-    return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
-
-
-def candidates(campaign: Mapping[str, Any], kind: _Kind, now: datetime) -> Select[Any]:
-    """Due contacts of one class whose number is live nowhere, in order, each with whether it is on a list."""
-    live = exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
-    listed = exists().where(
-        do_not_call.c.account_id == campaign["account_id"], do_not_call.c.number == contacts.c.number
-    )
-    return (
-        select(contacts, listed.label("listed"))
-        .where(contacts.c.campaign_id == campaign["id"], kind.where)
-        .where(or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now))
-        .where(contacts.c.attempts < campaign["max_attempts"] + kind.extra, contacts.c.number.is_not(None), ~live)
-        .order_by(*kind.order)
-    )
-
-
-def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, at_us: int) -> Claim:
+def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, trunk: str, at_us: int) -> Claim:
     row = campaign.row
     return Claim(
         attempt_id=attempt_id,
@@ -360,7 +373,7 @@ def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, at_
         campaign_id=row["id"],
         bot_id=row["bot_id"],
         contact_id=contact["id"],
-        trunk=row["trunk"],
+        trunk=trunk,
         number=contact["number"],
         name=contact["name"],
         caller_id=contact["caller_id"] or row["caller_id"],

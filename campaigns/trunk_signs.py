@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.operations import Operation, Settle
 from campaigns.pacing import to_us
+from campaigns.routing import calling_over, trunks_of
 from campaigns.settling import Settlement
 from campaigns.states import OPEN
 from campaigns.trunk_health import Breaker, FailingCall, Sign, TrunkHealth, read_sign
@@ -35,6 +36,8 @@ class TrunkSigns:
         self._stored: dict[str, Breaker] = {}
         self._breakers: dict[str, Breaker] = {}
         self._spared_before: dict[str, int] = {}
+        #: Attempts whose campaigns may call over another trunk instead.
+        self._elsewhere: set[str] = set()
 
     async def load(self, conn: AsyncConnection, operations: Iterable[Operation]) -> None:
         """Read the trunks; lock those of which something may change, before any other row is locked."""
@@ -55,6 +58,7 @@ class TrunkSigns:
         self._breakers = dict(self._stored)
         if failing:
             self._spared_before = await _spared_before(conn, failing)
+            self._elsewhere = await _elsewhere(conn, failing)
 
     def admits(self, attempt_id: str) -> bool:
         """Whether the attempt's trunk may be called over."""
@@ -77,15 +81,17 @@ class TrunkSigns:
         """Note an ended call, given its row of the table attempts; whether its contact is spared the attempt.
 
         The trunk alone is to blame for a refusal of our credentials or credit, which only a repair can change, for
-        calls that were on their way when it was paused, and for the trial call, which we placed for its sake. Who
-        picked up and heard nothing was called all the same.
+        calls that were on their way when it was paused, for the trial call, which we placed for its sake, and for any
+        call that another trunk can take instead. Who picked up and heard nothing was called all the same.
         """
         attempt_id = row["id"]
         breaker, sign = self._of(attempt_id), read_sign(facts)
         closed = breaker is not None and breaker.is_closed
         if breaker is not None:
             self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, row, facts)
-        blamed = sign is Sign.REFUSED or (sign is Sign.FAULT and closed)
+        # What broke down in the dialer may have rung: nobody is called twice for it while the trunk is open.
+        replaced = attempt_id in self._elsewhere and not facts.dialer_failed
+        blamed = sign is Sign.REFUSED or (sign is Sign.FAULT and (closed or replaced))
         return blamed and self._spared_before.get(attempt_id, 0) < SPARED_AT_MOST
 
     def _after(self, breaker: Breaker, sign: Sign, row: Mapping[str, Any], facts: Settlement) -> Breaker:
@@ -128,6 +134,22 @@ async def _spared_before(conn: AsyncConnection, attempt_ids: Collection[str]) ->
     return {attempt_id: count for attempt_id, count in (await conn.execute(statement)).all()}  # noqa: C416 - Row is no pair to mypy
 
 
+async def _elsewhere(conn: AsyncConnection, attempt_ids: Collection[str]) -> set[str]:
+    """Those of the attempts whose campaigns have another trunk that is open."""
+    of_attempts = select(attempts.c.id, attempts.c.trunk.label("used"), campaigns.c.trunk, campaigns.c.backup_trunks)
+    joined = of_attempts.join(campaigns, campaigns.c.id == attempts.c.campaign_id)
+    rows = (await conn.execute(joined.where(attempts.c.id.in_(attempt_ids)))).mappings().all()
+    others = {row["id"]: set(trunks_of(dict(row))) - {row["used"]} for row in rows if row["backup_trunks"]}
+    if not others:
+        return set()
+    closed = (TrunkHealth.PAUSED.value, TrunkHealth.TRYING.value)
+    wanted = select(trunks.c.name).where(
+        trunks.c.name.in_(set().union(*others.values())), trunks.c.health.not_in(closed)
+    )
+    opened = set((await conn.execute(wanted)).scalars())
+    return {attempt_id for attempt_id, names in others.items() if names & opened}
+
+
 async def store_breaker(conn: AsyncConnection, name: str, old: Breaker, new: Breaker, now: datetime) -> None:
     """Write a trunk's health; the caller holds the lock of its row."""
     await conn.execute(update(trunks).where(trunks.c.name == name).values(**new.as_row()))
@@ -142,9 +164,10 @@ async def store_breaker(conn: AsyncConnection, name: str, old: Breaker, new: Bre
 async def _order_mail(conn: AsyncConnection, name: str, breaker: Breaker, now: datetime) -> None:
     """One mail for each account that calls over the trunk; a pause is told once, however long it lasts."""
     assert breaker.paused_at is not None
-    of_trunk = select(campaigns.c.account_id).distinct().where(campaigns.c.trunk == name)
-    running = of_trunk.where(campaigns.c.state.in_([state.value for state in OPEN])).order_by(campaigns.c.account_id)
-    for account_id in (await conn.execute(running)).scalars().all():
+    kept = select(campaigns.c.account_id, campaigns.c.trunk, campaigns.c.backup_trunks)
+    running = kept.where(campaigns.c.state.in_([state.value for state in OPEN]))
+    rows = [dict(row) for row in (await conn.execute(running)).mappings()]
+    for account_id in sorted({row["account_id"] for row in calling_over(rows, [name])}):
         payload = {
             "trunk": name,
             "account_id": account_id,

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import UnknownTrunk
+from campaigns.routing import Route, busy_channels, route, trunks_of
 from campaigns.states import AttemptPhase
 from campaigns.trunk_health import Breaker, TrunkHealth
 from campaigns.trunk_signs import store_breaker
@@ -31,7 +32,7 @@ class TrunkStatus:
     channels: int
     #: New calls a second.
     cps: float
-    #: Attempts that hold a channel, or are about to.
+    #: Calls that hold a channel, or are about to; a transfer holds two.
     live_calls: int
     breaker: Breaker
 
@@ -47,11 +48,11 @@ class Trunks:
         """Every trunk, by name."""
         # The first condition is the partial index's own.
         busy = (attempts.c.phase != words([AttemptPhase.ENDED])[0], attempts.c.phase != AttemptPhase.WRAPUP.value)
-        live = select(attempts.c.trunk, func.count()).where(*busy)
+        live = select(attempts.c.trunk, attempts.c.phase, func.count()).where(*busy)
         async with self._database.read() as conn:
-            counted = (await conn.execute(live.group_by(attempts.c.trunk))).all()
+            counted = (await conn.execute(live.group_by(attempts.c.trunk, attempts.c.phase))).all()
             rows = (await conn.execute(select(trunks).order_by(trunks.c.name))).mappings().all()
-        counts: dict[str, int] = {name: count for name, count in counted}  # noqa: C416 - Row is no pair to mypy
+        counts = busy_channels((name, phase, count) for name, phase, count in counted)
         return [_status(dict(row), counts.get(row["name"], 0)) for row in rows]
 
     async def status(self, name: str) -> TrunkStatus:
@@ -106,12 +107,12 @@ class Trunks:
         return await self._database.transact(work)
 
 
-async def pause_reason(conn: AsyncConnection, name: str) -> str | None:
-    """Why no call, or only a trial call, is placed over a trunk now; None when it is open."""
-    row = (await conn.execute(select(trunks.c.health, trunks.c.pause_reason).where(trunks.c.name == name))).first()
-    if row is None or row.health not in {TrunkHealth.PAUSED, TrunkHealth.TRYING}:
-        return None
-    return row.pause_reason or ""
+async def find_route(conn: AsyncConnection, campaign: Mapping[str, Any]) -> Route:
+    """Which trunk the calls of a campaign go out by now, given its row of the table campaigns."""
+    names = trunks_of(campaign)
+    found = select(trunks.c.name, trunks.c.health, trunks.c.pause_reason).where(trunks.c.name.in_(names))
+    rows = (await conn.execute(found)).all()
+    return route(names, {row.name: (row.health, row.pause_reason) for row in rows})
 
 
 def _status(row: Mapping[str, Any], live_calls: int) -> TrunkStatus:

@@ -54,11 +54,10 @@ async def run_shown(node: Node, status: CampaignStatus, screen: Console) -> None
 
 
 async def _watch_trunk(app: App, campaign_id: int, board: Board) -> None:
-    """Say on the board when no call can be placed because the trunk is paused."""
+    """Say on the board when a trunk is paused, and what becomes of the calls then."""
     while True:
         try:
-            reason = await app.campaigns.trunk_paused(campaign_id)
-            board.notify(None if reason is None else f"trunk paused: {reason}")
+            board.notify((await app.campaigns.route(campaign_id)).told)
         except SQLAlchemyError:
             log.exception("trunk_state_unknown", campaign_id=campaign_id)
         await asyncio.sleep(_LOOK_S)

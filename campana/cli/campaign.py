@@ -221,8 +221,8 @@ def _status_table(found: list[CampaignStatus]) -> Table:
         state = each.state.value
         if each.waiting:
             state = f"waiting until {each.opens_at:%Y-%m-%d %H:%M} UTC" if each.opens_at else "waiting"
-        if each.trunk_paused is not None:
-            state = f"{state}, trunk paused: {each.trunk_paused}"
+        if each.trunk_told is not None:
+            state = f"{state}, {each.trunk_told}"
         table.add_row(
             each.code,
             each.name,

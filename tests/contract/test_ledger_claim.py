@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text, update
 
-from campaigns.claiming import candidates, kinds, live_counts
+from campaigns.due import KINDS, candidates, live_counts
 from campaigns.states import AttemptPhase, ContactState
 from storage.database import Database, open_database
 from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, trunks
@@ -276,7 +276,7 @@ async def test_the_dialling_order_is_read_from_an_index(tmp_path: Path) -> None:
 
 async def _guard_plans(house: House) -> None:
     campaign = await house.row(campaigns, await house.campaign(people=1))
-    for kind in kinds():
+    for kind in KINDS:
         plan = await _plan(house, candidates(campaign, kind, NOW).limit(5))
         assert any("ix_contacts_" in step for step in plan), plan
         assert not any("TEMP B-TREE" in step or step == "SCAN contacts" for step in plan), plan

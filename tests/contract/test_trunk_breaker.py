@@ -383,7 +383,7 @@ async def test_a_person_pauses_and_resumes(house: House) -> None:
     assert await store.take_probes(["line"]) == []
     assert await _claim(ledger) == ()
     assert (await house.campaigns.status(campaign_id)).trunk_paused == "maintenance"
-    assert await house.campaigns.trunk_paused(campaign_id) == "maintenance"
+    assert (await house.campaigns.route(campaign_id)).told == "trunk paused: maintenance"
     await store.resume("line")
     assert len(await _claim(ledger)) == 2
     assert await house.rows(outbox) == []

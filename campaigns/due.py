@@ -1,0 +1,59 @@
+"""Which contacts are due, in the order of dialling (VOCABULARY: May be dialled now), as statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+
+from campaigns.settling import CALLBACK_EXTRA
+from campaigns.states import AttemptPhase, ContactState
+from storage.rows import words
+from storage.tables import attempts, contacts, do_not_call
+
+(_ENDED,) = words([AttemptPhase.ENDED])
+(_CALLBACK,) = words([ContactState.CALLBACK])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One class of the order of dialling."""
+
+    where: ColumnElement[bool]
+    order: Sequence[Any]
+    #: Attempts beyond the campaign's maximum.
+    extra: int = 0
+
+
+_BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
+_QUEUED = contacts.c.state.in_(words([ContactState.PENDING, ContactState.RETRY_WAIT]))
+#: The order of dialling: call-backs, contacts with hours of their own, the rest.
+KINDS: Sequence[Kind] = (
+    Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id), CALLBACK_EXTRA),
+    Kind(and_(_QUEUED, contacts.c.time_from.is_not(None)), _BY_TRIES),
+    Kind(and_(_QUEUED, contacts.c.time_from.is_(None)), _BY_TRIES),
+)
+
+
+def live_counts() -> Select[Any]:
+    """Live attempts by campaign, trunk and phase."""
+    by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
+    return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
+
+
+def candidates(campaign: Mapping[str, Any], kind: Kind, now: datetime) -> Select[Any]:
+    """Due contacts of one class whose number is live nowhere, in order, each with whether it is on a list."""
+    live = exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
+    listed = exists().where(
+        do_not_call.c.account_id == campaign["account_id"], do_not_call.c.number == contacts.c.number
+    )
+    return (
+        select(contacts, listed.label("listed"))
+        .where(contacts.c.campaign_id == campaign["id"], kind.where)
+        .where(or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now))
+        .where(contacts.c.attempts < campaign["max_attempts"] + kind.extra, contacts.c.number.is_not(None), ~live)
+        .order_by(*kind.order)
+    )
