@@ -105,6 +105,7 @@ class AsteriskTrunkSettings(_Trunk):
     media_port: int = Field(0, ge=0, le=65535, description="Local TCP port for the audio; 0 takes a free one.")
     media_advertise: str | None = Field(None, description="Host at which Asterisk reaches us, if not media_bind.")
     wideband: bool = Field(False, description="Audio at 16 kHz, for trunks with a wideband codec such as G.722.")
+    transfer_context: str = Field("from-internal", description="Context of extensions that calls are handed over to.")
 
 
 def _kind(value: Any) -> str:

@@ -22,6 +22,7 @@ CODEC_RATES_HZ = {"pcmu": 8000, "pcma": 8000, "g722": 16000}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 #: What may stand around the number: no line end, no comma, and no & (it would ring several at once).
 _DIAL_STRING = re.compile(r"[A-Za-z0-9_]+/[^\s,&\0]*")
+_CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,78}")
 _DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
 
 
@@ -115,6 +116,7 @@ class AsteriskTrunk:
     Asterisk brings the audio to us: `media_bind` is the local address to listen on (None: the one from which we reach
     the manager interface), `media_port` 0 lets the kernel choose, `media_advertise` is the host at which Asterisk
     reaches us where that is another. `wideband` has the audio at 16 kHz, for trunks with a wideband codec.
+    `transfer_context` is where a call goes that is handed over to an extension without a context of its own.
     The others are as in `TrunkConfig`.
     """
 
@@ -131,6 +133,7 @@ class AsteriskTrunk:
     media_port: int = 0
     media_advertise: str | None = None
     wideband: bool = False
+    transfer_context: str = "from-internal"
     number_format: NumberFormat = NumberFormat.E164
     caller_id: str | None = None
     caller_ids: tuple[str, ...] = ()
@@ -144,11 +147,17 @@ class AsteriskTrunk:
         self._check_dial_string()
         self._check_manager()
         self._check_media()
+        self._check_transfer()
 
     @property
     def technology(self) -> str:
         """The channel driver that the dial string names, such as PJSIP."""
         return self.dial_string.partition("/")[0]
+
+    @property
+    def dials_media(self) -> bool:
+        """Whether Asterisk has the audio as a channel of its own, which the customer's is bridged with."""
+        return self.wideband
 
     def channel(self, number: str) -> str:
         """What Asterisk dials for a number that `is_diallable`."""
@@ -174,6 +183,11 @@ class AsteriskTrunk:
             raise _fault(self, "password", "(hidden)", "give the secret of the manager user")
         if self.tls_ca is not None and not self.tls:
             raise _fault(self, "tls_ca", str(self.tls_ca), "it is for tls = true")
+
+    def _check_transfer(self) -> None:
+        if not is_context(self.transfer_context):
+            remedy = "give the name of a context of extensions.conf: letters, digits, . - and _"
+            raise _fault(self, "transfer_context", self.transfer_context, remedy)
 
     def _check_media(self) -> None:
         if not 0 <= self.media_port <= 65535:
@@ -229,6 +243,11 @@ def _is_ipv6(host: str) -> bool:
 def is_diallable(number: str) -> bool:
     """Whether a number may stand as the user part of a SIP URI: digits, * and #, at most one + in front."""
     return _DIALLABLE.fullmatch(number) is not None
+
+
+def is_context(name: str) -> bool:
+    """Whether this can be the name of a context of Asterisk's dialplan, and nothing else."""
+    return _CONTEXT.fullmatch(name) is not None
 
 
 def format_number(e164: str, fmt: NumberFormat, region: str | None = None) -> str:

@@ -31,7 +31,7 @@ MODULES = (
     *("codec_ulaw", "codec_alaw", "codec_a_mu", "codec_g722", "codec_resample"),
     *("format_wav", "format_sln", "format_pcm", "app_dial", "app_amd", "app_mixmonitor", "app_playback", "app_echo"),
     *("app_senddtmf", "app_verbose", "res_clioriginate", "app_userevent", "app_stack"),
-    *("func_channel", "func_hangupcause", "func_logic", "func_callerid", "func_pjsip_endpoint"),
+    *("func_channel", "func_hangupcause", "func_logic", "func_callerid", "func_pjsip_endpoint", "func_dialplan"),
 )
 
 #: Files that Asterisk misses with an error in its log, though their defaults suit a test.

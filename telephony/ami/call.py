@@ -8,16 +8,23 @@ from datetime import datetime
 from telephony.ami.leg import Leg
 from telephony.call import CallEnd, Media
 from telephony.media.leg import MediaLeg
+from telephony.transfer import HandOver, Target
 
 
 class AsteriskCall:
     """Built when the answer and the audio are there."""
 
-    def __init__(self, leg: Leg, audio: MediaLeg, hang_up: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        audio: MediaLeg,
+        hang_up: Callable[[], Awaitable[None]],
+        hand_over: Callable[[Target], Awaitable[HandOver]],
+    ) -> None:
         assert leg.answered_at is not None
         self._leg, self._audio = leg, audio
         self._answered_at = leg.answered_at
-        self._hang_up = hang_up
+        self._hang_up, self._hand_over = hang_up, hand_over
 
     @property
     def attempt_id(self) -> str:
@@ -41,6 +48,14 @@ class AsteriskCall:
 
     async def hangup(self) -> None:
         await self._hang_up()
+
+    async def hand_over(self, target: Target) -> HandOver:
+        """See `telephony.transfer.HandsOver`: the customer goes to the PBX's dialplan, and is not `kept` after that.
+
+        Kept is a customer whose call could not be redirected: an extension that Asterisk does not have, a manager user
+        without the right, no connection.
+        """
+        return await self._hand_over(target)
 
     async def ended(self) -> CallEnd:
         await self._leg.closed.wait()

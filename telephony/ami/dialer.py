@@ -20,6 +20,7 @@ from telephony.ami.client import AmiClient, AmiState
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
 from telephony.ami.leg import Leg
 from telephony.ami.legs import Legs
+from telephony.ami.redirect import Redirector
 from telephony.call import Call, CallPhase, DialRequest, NotAnswered, PhaseListener
 from telephony.errors import MediaNotConnected, MediaServerError
 from telephony.media.audiosocket import AudioSocketServer
@@ -58,6 +59,7 @@ class AsteriskDialer:
         self.client = AmiClient(account_of(trunk), times)
         self._clock = clock or SystemClock()
         self._legs = Legs(self.client)
+        self._redirector = Redirector(self.client, self._legs, trunk, self._clock, self._end)
         self._media: AudioSocketServer | None = None
         self._ready = asyncio.Event()
         self._endpoint_known = False
@@ -249,7 +251,12 @@ class AsteriskDialer:
         if not leg.customer_hung_up and not (joining.done() and joining.result()):
             return await self._unheard(leg)
         leg.report(CallPhase.ANSWERED, leg.answered_at)
-        return AsteriskCall(leg, audio, lambda: self._hang_up(leg, audio))
+        return AsteriskCall(
+            leg,
+            audio,
+            hang_up=lambda: self._hang_up(leg, audio),
+            hand_over=lambda target: self._redirector.hand_over(leg, audio, target),
+        )
 
     async def _unheard(self, leg: Leg) -> NotAnswered:
         text = (
@@ -263,9 +270,9 @@ class AsteriskDialer:
         return replace(leg.not_answered(), no_audio=True)
 
     async def _watch_audio(self, leg: Leg, audio: MediaLeg) -> None:
-        """The audio's end is the call's: by its event, or without one where none can come any more."""
+        """The audio's end is that of a call not handed over: by its event, or without one where none can come."""
         await audio.closed()
-        if leg.hanging_up or await self._legs.heard_end(leg, _LAST_EVENT_S):
+        if leg.handover is not None or leg.hanging_up or await self._legs.heard_end(leg, _LAST_EVENT_S):
             return
         if self.client.connected:
             _log.warning("ami.audio_ended_first", attempt_id=leg.attempt_id)
@@ -276,7 +283,7 @@ class AsteriskDialer:
         leg.gone("the audio ended, and Asterisk did not tell why")
 
     async def _hang_up(self, leg: Leg, audio: MediaLeg) -> None:
-        if leg.customer_hung_up or await _over(audio):
+        if leg.customer_hung_up or (leg.handover is None and await _over(audio)):
             # The audio's end often comes before the event that tells who ended the call; it was not we.
             await leg.closed.wait()
         elif not leg.closed.is_set():

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 import structlog
 
 from storage.clock import Clock
+from telephony.ami.handover import Handover
 from telephony.ami.protocol import Event
 from telephony.call import CallEnd, CallPhase, NotAnswered, PhaseListener
 from telephony.outcomes import AMI_RANG_OUT, DialStatus, HangupBy, classify_asterisk, describe_ami_reason
@@ -21,8 +22,8 @@ _log = structlog.get_logger(__name__)
 #: Asterisk's channel states (include/asterisk/channelstate.h).
 _RINGING, _UP = "5", "6"
 _RANG = frozenset({"RINGING", "PROGRESS", "PROCEEDING"})
-#: The other half of a call whose audio is a channel of its own (16 kHz).
-_OUR_SIDE: Final = "AudioSocket/"
+#: The other half of a call whose audio is a channel of its own.
+_OUR_SIDE: Final = ("AudioSocket/", "WebSocket/")
 _SIP_CODE: Final = re.compile(r"\b[3-6]\d\d\b")
 
 #: OriginateResponse and Hangup come in no fixed order, and OriginateResponse may overtake Newchannel.
@@ -68,6 +69,9 @@ class Leg:
         self._far_code: int | None = None
         self._end_code: int | None = None
         self.customer_hung_up = False
+        #: Unique ids of its live channels, without that of the audio.
+        self.channels: set[str] = set()
+        self.handover: Handover | None = None
         self._refused = False
         self._hung_up = False
         self._closing: asyncio.TimerHandle | None = None
@@ -94,6 +98,10 @@ class Leg:
         if own and event.name in ("Newchannel", "Newstate", "DialBegin", "Hangup", "Status"):
             self.channel_seen = True
             self.channel = event.get("Channel") or self.channel
+        self._count_channels(event)
+        if self.handover is not None:
+            self._handed_over(self.handover, event)
+            return
         match event.name:
             case "Newstate" | "Status":
                 self._channel_state(event.get("ChannelState"), own=own)
@@ -114,6 +122,20 @@ class Leg:
                     self._hangup()
             case _:
                 pass
+
+    def hand_over(self) -> Handover:
+        """From here on the call is the dialplan's; what is there now leads to the customer."""
+        self.handover = Handover(self.attempt_id, self.channels)
+        return self.handover
+
+    def keep(self) -> None:
+        """It was not handed over after all."""
+        self.handover = None
+
+    @property
+    def hangup_ids(self) -> list[str]:
+        """The channels whose end is the call's."""
+        return sorted(self.handover.customers) if self.handover is not None else [self.attempt_id]
 
     def answered(self) -> None:
         """The call was answered: its channel is up, or its audio is there."""
@@ -170,7 +192,29 @@ class Leg:
         """Whether the end was ours and not the far end's."""
         return self.timed_out or self.cancelled or self.reason == AMI_RANG_OUT
 
+    def _count_channels(self, event: Event) -> None:
+        """The audio's own channel ends with the audio and leads to nobody."""
+        number, name = event.get("Uniqueid"), event.get("Channel")
+        if event.name == "Hangup":
+            self.channels.discard(number)
+        elif event.name in ("Newchannel", "Status") and number and not name.startswith(_OUR_SIDE):
+            self.channels.add(number)
+
+    def _handed_over(self, handover: Handover, event: Event) -> None:
+        """The agent's side rings, is busy and hangs up for itself; what the customer's does counts."""
+        customers = handover.is_customers(event)
+        handover.event(event)
+        if customers and event.name in ("HangupRequest", "Hangup"):
+            self._cause = _cause(event) or self._cause
+        if customers and event.name == "HangupRequest" and not event.get("Channel").startswith("Local/"):
+            self._far_code = _sip_code(event) or self._far_code
+            self.customer_hung_up = True
+        if event.name == "Hangup" and not handover.customers:
+            self._move(LegState.CLOSED)
+
     def _hangup_by(self) -> HangupBy:
+        if self.handover is not None and self.handover.agent_hung_up and not (self.hanging_up or self.customer_hung_up):
+            return HangupBy.AGENT
         if self.customer_hung_up and not self.hanging_up:
             return HangupBy.CUSTOMER
         return HangupBy.BOT if self.hanging_up else HangupBy.NETWORK
@@ -231,6 +275,8 @@ class Leg:
             self._closing.cancel()
         self.decided.set()
         self.closed.set()
+        if self.handover is not None:
+            self.handover.decided.set()
         for listener in self._when_closed:
             listener()
 

@@ -10,6 +10,7 @@ import structlog
 
 from telephony.ami.client import AmiClient, AmiState, Subscription
 from telephony.ami.errors import AmiError, EventsLost
+from telephony.ami.handover import Handover
 from telephony.ami.leg import Leg
 from telephony.ami.protocol import Event
 
@@ -24,7 +25,8 @@ class Legs:
     def __init__(self, client: AmiClient) -> None:
         self._client = client
         self._live: dict[str, Leg] = {}
-        #: Attempts that were given up without a confirmed end: whatever shows of them is hung up.
+        self._handed_over: set[Leg] = set()
+        #: Calls that were given up without a confirmed end, by their channels: whatever shows of them is hung up.
         self._strays: OrderedDict[str, None] = OrderedDict()
         self._epoch = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,6 +63,17 @@ class Legs:
 
     def _forget(self, leg: Leg) -> None:
         self._live.pop(leg.attempt_id, None)
+        self._handed_over.discard(leg)
+
+    def hand_over(self, leg: Leg) -> Handover:
+        """The dialplan takes the call: to be said before it is asked to, so that no event is missed."""
+        self._handed_over.add(leg)
+        return leg.hand_over()
+
+    def keep(self, leg: Leg) -> None:
+        """The dialplan did not take it."""
+        self._handed_over.discard(leg)
+        leg.keep()
 
     def placed(self, leg: Leg) -> None:
         """The call is asked for over the present connection."""
@@ -71,11 +84,11 @@ class Legs:
         if leg.closed.is_set():
             return
         leg.hanging_up = True
-        await self._hang_up(leg.attempt_id)
+        await asyncio.gather(*(self._hang_up(channel) for channel in leg.hangup_ids))
 
     def give_up(self, leg: Leg, text: str = "Asterisk did not confirm the end of the call") -> None:
         """Count the call as ended though Asterisk has not said so; if it shows all the same, it is hung up."""
-        self._strays[leg.attempt_id] = None
+        self._strays.update(dict.fromkeys([leg.attempt_id, *leg.hangup_ids]))
         while len(self._strays) > _MOST_STRAYS:
             self._strays.popitem(last=False)
         leg.gone(text)
@@ -91,11 +104,12 @@ class Legs:
                     wait.cancel()
         return leg.closed.is_set()
 
-    async def _hang_up(self, attempt_id: str) -> None:
+    async def _hang_up(self, channel: str) -> None:
+        """`channel` is a unique id, which the attempt's is."""
         try:
-            await self._client.action("Hangup", [("Channel", attempt_id), ("Cause", "16")])
+            await self._client.action("Hangup", [("Channel", channel), ("Cause", "16")])
         except AmiError as exc:
-            _log.debug("ami.hangup_unconfirmed", attempt_id=attempt_id, reason=str(exc))
+            _log.debug("ami.hangup_unconfirmed", channel=channel, reason=str(exc))
 
     async def _follow(self, subscription: Subscription) -> None:
         try:
@@ -112,12 +126,19 @@ class Legs:
             own_id = event.action_id or own_id
         leg, own = self._live.get(own_id), True
         if leg is None:
-            leg, own = self._live.get(event.get("Linkedid") or event.get("DestLinkedid")), False
+            leg, own = self._linked(event, own_id), False
         if leg is not None:
             leg.event(event, own=own)
         shown = event.name in ("Newchannel", "Newstate")
         if shown and own_id and (own_id in self._strays or (own and leg is not None and leg.hanging_up)):
             self._start(own_id)
+
+    def _linked(self, event: Event, channel: str) -> Leg | None:
+        leg = self._live.get(event.get("Linkedid") or event.get("DestLinkedid"))
+        if leg is not None or not self._handed_over:
+            return leg
+        # Joined with an older call, a channel bears the mark of that one.
+        return next((leg for leg in self._handed_over if channel in leg.channels), None)
 
     def _start(self, attempt_id: str) -> None:
         task = asyncio.create_task(self._hang_up(attempt_id))
@@ -146,13 +167,17 @@ class Legs:
         if not before:
             return
         try:
-            channels = {event.get("Uniqueid"): event for event in await self._client.listed("Status")}
+            statuses = await self._client.listed("Status")
         except AmiError as exc:
             _log.error("ami.not_reconciled", asterisk=self._client.account.address, calls=len(before), reason=str(exc))
             return
+        channels = {event.get("Uniqueid"): event for event in statuses}
         for leg in before:
-            if leg.attempt_id in channels:
-                leg.event(channels[leg.attempt_id], own=True)
-            elif not leg.closed.is_set():
+            if leg.handover is not None:
+                leg.handover.listed(statuses)
+            lives = leg.handover.customers if leg.handover is not None else leg.attempt_id in channels
+            if not lives and not leg.closed.is_set():
                 self.give_up(leg, _LOST)
+            elif leg.attempt_id in channels:
+                leg.event(channels[leg.attempt_id], own=True)
         _log.info("ami.reconciled", calls=len(before), lost=sum(leg.closed.is_set() for leg in before))

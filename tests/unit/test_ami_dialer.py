@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from telephony.ami import dialer as dialer_module
-from telephony.ami.account import AmiTimes
 from telephony.ami.dialer import AsteriskDialer
 from telephony.call import Call, CallPhase, DialRequest, NotAnswered
 from telephony.outcomes import DialStatus
-from telephony.trunk import AsteriskTrunk
 from tests.support_dialer_asterisk import Phases
-from tests.support_manager import HOST, SECRET, USER, ScriptedManager
+from tests.support_scripted_dialer import opened
 
 D = DialStatus
-TIMES = AmiTimes(ping_every_s=60.0, first_wait_s=0.01, longest_wait_s=0.05)
-
-
-@contextlib.asynccontextmanager
-async def opened(value: str = "", **changes: Any) -> AsyncIterator[tuple[ScriptedManager, AsteriskDialer]]:
-    async with ScriptedManager.open(value=value) as peer:
-        trunk = AsteriskTrunk("pbx", HOST, "PJSIP/{number}@t", USER, SECRET, port=peer.port, **changes)
-        peer.knows_events = True
-        async with AsteriskDialer(trunk, times=TIMES) as dialer:
-            peer.actions.clear()
-            yield peer, dialer
 
 
 def dialling(dialer: AsteriskDialer, phases: Phases | None = None, **changes: Any) -> asyncio.Task[Call | NotAnswered]:

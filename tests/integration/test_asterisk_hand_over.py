@@ -1,0 +1,245 @@
+"""Calls handed over to the dialplan of a real Asterisk: who picks up, and who hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from telephony.ami.client import AmiState
+from telephony.ami.dialer import AsteriskDialer
+from telephony.call import Call, CallEnd
+from telephony.outcomes import HangupBy
+from telephony.simulator.network import SimulatedNetwork
+from telephony.simulator.persona import Answer, Beep, Persona, Reject, Repeat, RingOut, Wait
+from telephony.transfer import HandOver, HandsOver, Target
+from tests.support_asterisk import Asterisk
+from tests.support_dialer_asterisk import answered, dialer, no_channels, shared_asterisk
+from tests.support_relay import Relay
+from tests.support_sip import Listener, loud_ms
+
+CUSTOMER, AGENT, BUSY, RINGS, LATE = "+84900000001", "101", "103", "104", "105"
+_BEEPS = Repeat((Beep(ms=100), Wait(100)))
+_PERSONAS = (
+    Persona((CUSTOMER, AGENT), "beeps on", Answer(0), (_BEEPS,)),
+    Persona((BUSY,), "busy", Reject(486)),
+    Persona((RINGS,), "lets it ring", RingOut()),
+    Persona((LATE,), "picks up late", Answer(1500), (_BEEPS,)),
+)
+_AGENT = "PJSIP/trunk/sip:{number}@127.0.0.1:${{AGENTS}}"
+_DIALPLAN = f"""
+[agents]
+exten => _1XX,1,Dial({_AGENT.format(number="${EXTEN}")},60)
+ same => n,Hangup()
+exten => _21XX,1,Dial(Local/${{EXTEN:1}}@agents,60)
+exten => _31XX,1,Queue(sales)
+exten => 4104,1,Dial({_AGENT.format(number=RINGS)},1)
+exten => 5000,1,Echo()
+[other]
+exten => 700,1,Goto(agents,{AGENT},1)
+[outbound]
+exten => _[+0-9]!,1,Dial(PJSIP/trunk/sip:${{EXTEN}}@127.0.0.1:${{AGENTS}})
+"""
+_QUEUES = f"[sales]\nstrategy = ringall\ntimeout = 60\nmember => Local/{AGENT}@agents/n\n"
+
+
+@pytest.fixture(scope="module")
+def pbx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
+    more = {"extensions.conf": _DIALPLAN, "queues.conf": _QUEUES, "modules.conf": "load = app_queue.so\n"}
+    with shared_asterisk(tmp_path_factory.mktemp("asterisk"), extra=more) as running:
+        yield running
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[SimulatedNetwork]:
+    async with SimulatedNetwork(_PERSONAS, own_thread=False) as simulated:
+        yield simulated
+
+
+def leave(network: SimulatedNetwork, number: str) -> None:
+    """Whoever was called by this number hangs up."""
+    for leg, call in tuple(network._exchange._live.items()):
+        if call.record.invite.number == number:
+            leg.hangup(asyncio.get_running_loop().time())
+
+
+@pytest.fixture
+async def trunk(pbx: Asterisk, network: SimulatedNetwork) -> AsyncIterator[AsteriskDialer]:
+    async with dialer(pbx, network.port, transfer_context="agents") as opened:
+        await know_agents(opened, network)
+        yield opened
+    await no_channels(pbx)
+
+
+async def know_agents(opened: AsteriskDialer, network: SimulatedNetwork) -> None:
+    await opened.client.action("Setvar", [("Variable", "AGENTS"), ("Value", str(network.port))])
+
+
+async def handed_over(call: Call, number: str, ring_s: float = 60.0) -> HandOver:
+    assert isinstance(call, HandsOver)
+    async with asyncio.timeout(60):
+        return await call.hand_over(Target("agent", number, ring_s=ring_s))
+
+
+async def ended(call: Call) -> CallEnd:
+    async with asyncio.timeout(60):
+        return await call.ended()
+
+
+async def test_the_customer_hangs_up_on_the_agent(trunk: AsteriskDialer, network: SimulatedNetwork) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, AGENT)
+    assert (result.answered, result.kept, result.text) == (True, False, "picked up at 101@agents")
+    await network.until(lambda net: all(loud_ms(record.heard_pcm, 8000) > 200 for record in net.calls))
+    leave(network, CUSTOMER)
+    end = await ended(call)
+    assert (end.hangup_by, end.text) == (HangupBy.CUSTOMER, None)
+    assert end.ended_at >= result.at >= call.answered_at
+    customer, agent = await network.all_ended(2)
+    assert (customer.ended_by, agent.ended_by) == ("callee", "caller")
+    assert trunk.live_calls == 0
+
+
+@pytest.mark.parametrize("number", [AGENT, f"2{AGENT}", f"3{AGENT}", "700@other"])
+async def test_the_agent_hangs_up(trunk: AsteriskDialer, network: SimulatedNetwork, number: str) -> None:
+    """An extension, one behind a Local channel, a queue, another context."""
+    call = await answered(trunk, CUSTOMER)
+    assert (await handed_over(call, number)).answered
+    leave(network, AGENT)
+    assert (await ended(call)).hangup_by is HangupBy.AGENT
+    customer, agent = await network.all_ended(2)
+    assert (customer.ended_by, agent.ended_by) == ("caller", "callee")
+
+
+async def test_our_hangup_still_ends_it(trunk: AsteriskDialer, network: SimulatedNetwork) -> None:
+    call = await answered(trunk, CUSTOMER)
+    assert (await handed_over(call, AGENT)).answered
+    await call.hangup()
+    assert (await ended(call)).hangup_by is HangupBy.BOT
+    assert {record.ended_by for record in await network.all_ended(2)} == {"caller"}
+
+
+@pytest.mark.parametrize("by", [HangupBy.CUSTOMER, HangupBy.AGENT, HangupBy.BOT])
+async def test_a_customer_behind_a_local_channel_that_asterisk_takes_out(
+    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork, by: HangupBy
+) -> None:
+    async with dialer(pbx, "Local/{number}@outbound", transfer_context="agents") as local:
+        call = await answered(local, CUSTOMER)
+        assert (await handed_over(call, AGENT)).answered
+        await pbx.until_cli("core show channels count", "2 active channels")
+        assert local.live_calls == 1
+        if by is HangupBy.BOT:
+            await call.hangup()
+        else:
+            leave(network, AGENT if by is HangupBy.AGENT else CUSTOMER)
+        assert (await ended(call)).hangup_by is by
+        await network.all_ended(2)
+
+
+async def test_a_busy_agent(trunk: AsteriskDialer) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, BUSY)
+    assert (result.answered, result.kept) == (False, False)
+    assert "is busy (BUSY)" in (result.text or "")
+    assert (await ended(call)).hangup_by is HangupBy.NETWORK
+
+
+async def test_an_agent_who_does_not_answer(trunk: AsteriskDialer, network: SimulatedNetwork) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, RINGS, ring_s=1.0)
+    assert (result.answered, result.kept) == (False, False)
+    assert result.text == "104@agents: the agent's telephone was not picked up within 1 s"
+    assert (await ended(call)).hangup_by is HangupBy.BOT
+    await network.all_ended(2)
+
+
+async def test_a_dialplan_that_gives_up_before_we_do(trunk: AsteriskDialer) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, "4104")
+    assert not result.answered
+    assert "was not picked up (NOANSWER)" in (result.text or "")
+    assert (await ended(call)).hangup_by is HangupBy.NETWORK
+
+
+async def test_an_extension_without_a_telephone_is_nobody(trunk: AsteriskDialer) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, "5000", ring_s=1.0)
+    assert result.text == "5000@agents: no telephone rang within 1 s"
+    assert (await ended(call)).hangup_by is HangupBy.BOT
+
+
+async def test_a_customer_who_waits_no_longer(trunk: AsteriskDialer, network: SimulatedNetwork) -> None:
+    call = await answered(trunk, CUSTOMER)
+    handing = asyncio.create_task(handed_over(call, RINGS))
+    await network.until(lambda net: len(net.calls) == 2)
+    leave(network, CUSTOMER)
+    result = await handing
+    assert (result.answered, result.kept) == (False, False)
+    assert (result.text or "").startswith("the customer hung up")
+    assert (await ended(call)).hangup_by is HangupBy.CUSTOMER
+    await network.all_ended(2)
+
+
+@pytest.mark.parametrize("number", ["999", "101@nowhere", "101\r\nAction: Command"])
+async def test_a_customer_whom_asterisk_cannot_redirect_stays(trunk: AsteriskDialer, number: str) -> None:
+    call = await answered(trunk, CUSTOMER)
+    result = await handed_over(call, number)
+    assert (result.answered, result.kept) == (False, True)
+    assert "no extension" in (result.text or "")
+    listener = Listener(call)
+    await listener.until_frames(25)
+    await listener.stop()
+    await call.hangup()
+    assert (await ended(call)).hangup_by is HangupBy.BOT
+
+
+async def test_wideband_audio_stays_with_us(pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork) -> None:
+    async with dialer(pbx, network.port, transfer_context="agents", wideband=True) as wide:
+        call = await answered(wide, CUSTOMER)
+        result = await handed_over(call, AGENT)
+        assert (result.answered, result.kept) == (False, True)
+        assert "second_leg" in (result.text or "")
+        await call.hangup()
+
+
+async def test_an_agent_who_picks_up_while_the_manager_is_away(
+    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork
+) -> None:
+    async with (
+        Relay.to(pbx.ami_port) as relay,
+        dialer(pbx, network.port, port=relay.port, transfer_context="agents") as cut,
+    ):
+        call = await answered(cut, CUSTOMER)
+        handing = asyncio.create_task(handed_over(call, LATE))
+        await network.until(lambda net: len(net.invites) == 2)
+        async with relay.broken():
+            await disconnected(cut)
+            await pbx.until_cli("bridge show all", "     2 basic", 30)
+        assert (await handing).answered
+        await call.hangup()
+        assert (await ended(call)).hangup_by is HangupBy.BOT
+
+
+async def test_a_handed_over_call_that_ends_while_the_manager_is_away(
+    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork
+) -> None:
+    async with (
+        Relay.to(pbx.ami_port) as relay,
+        dialer(pbx, network.port, port=relay.port, transfer_context="agents") as cut,
+    ):
+        call = await answered(cut, CUSTOMER)
+        assert (await handed_over(call, AGENT)).answered
+        async with relay.broken():
+            await disconnected(cut)
+            await pbx.cli("channel request hangup all")
+            await no_channels(pbx)
+        end = await ended(call)
+        assert end.hangup_by is HangupBy.NETWORK
+        assert "does not know the call any more" in (end.text or "")
+
+
+async def disconnected(cut: AsteriskDialer) -> None:
+    async with asyncio.timeout(30):
+        while cut.client.state is not AmiState.DISCONNECTED:  # noqa: ASYNC110 - the other side does it
+            await asyncio.sleep(0.01)
