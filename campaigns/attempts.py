@@ -20,7 +20,7 @@ from campaigns.closing import Finished
 from campaigns.codes import SHORT_CALL_MS
 from campaigns.errors import StaleFence
 from campaigns.moves import Moves
-from campaigns.operations import Advance, Moved, Operation, OptOutSaid, Release, Settle
+from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase
 from storage.batch import GroupCommit
@@ -126,6 +126,13 @@ class Ledger:
         """
         await self._submit(OptOutSaid(attempt_id, fence, evidence))
 
+    async def agent_leg(self, attempt_id: str, fence: int, leg_id: str, target: str) -> None:
+        """Note the id of an agent's leg; must be durable before it is dialled, so that `reap` can hang it up.
+
+        Raises `StaleFence`.
+        """
+        await self._submit(AgentDialled(attempt_id, fence, leg_id, target))
+
     async def settle(self, attempt_id: str, fence: int, facts: Settlement) -> Moved:
         """End an attempt: code, bill, turns, recording, the contact's next state, and perhaps its campaign's end.
 
@@ -213,7 +220,7 @@ class Ledger:
         )
         locked = dead.order_by(attempts.c.id).limit(_REAP_AT_ONCE).with_for_update(skip_locked=True, key_share=True)
         found = [dict(row) for row in (await conn.execute(locked)).mappings()]
-        rows = await self._with_last_sign_of_life(conn, found)
+        rows = await self._with_agent_legs(conn, await self._with_last_sign_of_life(conn, found))
         changes = [
             (
                 {"id": row["id"], "fence": row["fence"]},
@@ -261,12 +268,21 @@ class Ledger:
                     noted[attempt_id] = datetime.fromisoformat(detail["alive_at"])
         return [dict(row) | {"alive_at": noted.get(row["id"], row["lease_until"] - self.lease)} for row in rows]
 
+    async def _with_agent_legs(self, conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Rows with `agent_legs`, the ids of the agents' legs that were ever dialled for them."""
+        legs: dict[str, list[str]] = {row["id"]: [] for row in rows}
+        if legs:
+            noted = select(attempt_events.c.attempt_id, attempt_events.c.detail).where(
+                attempt_events.c.attempt_id.in_(legs), attempt_events.c.kind == AGENT_LEG
+            )
+            for attempt_id, detail in (await conn.execute(noted.order_by(attempt_events.c.id))).all():
+                legs[attempt_id].append(detail["leg"])
+        return [dict(row) | {"agent_legs": legs[row["id"]]} for row in rows]
+
     async def _last_known(self, row: Mapping[str, Any], hangup_stray: HangupStray) -> Settlement:
-        try:
-            found = row["phase"] != AttemptPhase.WRAPUP and await hangup_stray(row["trunk"], row["id"])
-        except Exception:
-            log.exception("stray_hangup_failed", attempt_id=row["id"], trunk=row["trunk"])
-            found = False
+        found = row["phase"] != AttemptPhase.WRAPUP and await _hang_up(row, row["id"], hangup_stray)
+        for leg_id in row["agent_legs"]:
+            await _hang_up(row, leg_id, hangup_stray)
         # A call that is no longer there ended at some instant after its node's last sign of life.
         ended_at = self._clock.now() if found else min(row["alive_at"], self._clock.now())
         log.warning("attempt_lost", attempt_id=row["id"], phase=row["phase"], from_node=row["node"], found=found)
@@ -274,3 +290,12 @@ class Ledger:
             return Settlement(dial=NotAnswered(DialStatus.ERROR, max(ended_at, row["originated_at"]), text="node died"))
         ended_at = row["ended_at"] or max(ended_at, row["answered_at"])
         return Settlement(end=CallEnd(HangupBy.NETWORK, ended_at, text="node died"))
+
+
+async def _hang_up(row: Mapping[str, Any], call_id: str, hangup_stray: HangupStray) -> bool:
+    """Hang up one leg of a lost attempt; whether it was there."""
+    try:
+        return await hangup_stray(row["trunk"], call_id)
+    except Exception:
+        log.exception("stray_hangup_failed", attempt_id=row["id"], leg_id=call_id, trunk=row["trunk"])
+        return False

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.outcome import Conversation, ConversationResult, EndedBy, Job, OptOut
+from campaigns.agents import AgentLegs, Way
 from campaigns.attempts import Ledger
 from campaigns.claiming import Claim
 from campaigns.errors import IllegalMove, StaleFence
@@ -20,13 +21,13 @@ from campaigns.operations import Moved
 from campaigns.pacing import Gate
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase, ContactState
+from campaigns.surely import surely
 from storage.clock import Clock
-from telephony.call import Call, CallEnd, CallPhase, Dialer, DialRequest, NotAnswered
+from telephony.call import Call, CallEnd, CallPhase, Dialer, DialRequest, HasAmd, NotAnswered
 from telephony.outcomes import DialStatus, HangupBy
+from telephony.transfer import Target
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 #: Makes ready whoever will talk on this call, before it is dialled.
 VoicebotFactory = Callable[[Claim], Awaitable[Conversation]]
@@ -35,6 +36,8 @@ _PHASES: Mapping[CallPhase, AttemptPhase] = {
     CallPhase.RINGING: AttemptPhase.RINGING,
     CallPhase.ANSWERED: AttemptPhase.ANSWERED,
 }
+#: How long customer and agent may talk.
+TRANSFERRED_S = 7200.0
 _HANGUP_S = 5.0
 _LAST_WORDS_S = 5.0
 _FIRST_WAIT_S = 0.2
@@ -68,6 +71,8 @@ def _broken_off(result: ConversationResult) -> ConversationResult:
     """A conversation that we hung up on is our failure, unless it had come to its result."""
     if result.ended_by is not EndedBy.BOT or result.code or result.opted_out or result.callback:
         return result
+    if result.transfer is not None and result.transfer.joined_ms is not None:
+        return result
     return replace(result, ended_by=EndedBy.ERROR, error=result.error or "broken off")
 
 
@@ -95,6 +100,7 @@ class Calling:
         tell: Callable[[CallEvent], None],
         *,
         overtime_s: float,
+        transferred_s: float = TRANSFERRED_S,
         format_number: Callable[[str, str], str],
     ) -> None:
         self._ledger = ledger
@@ -103,6 +109,7 @@ class Calling:
         self._clock = clock
         self._tell = tell
         self._overtime_s = overtime_s
+        self._transferred_s = transferred_s
         self._format_number = format_number
         self._disowned: set[str] = set()
         self._gate = Gate()
@@ -130,20 +137,20 @@ class Calling:
             await asyncio.sleep(max(0.0, (claim.dial_at - self._clock.now()).total_seconds()))
             await self._gate.queue(claim.trunk, claim.spacing_us / 1e6)
         except asyncio.CancelledError:
-            await self._surely(self._release(claim, "shutdown"))
+            await surely(self._release(claim, "shutdown"))
             raise
         except Exception as exc:
             log.exception("conversation_not_ready", attempt_id=claim.attempt_id)
             await self._settle(claim, Settlement(dial=self._failed(f"bot not ready: {exc}")))
             return
         try:
-            begun = await self._surely(self._ledger.begin(claim.attempt_id, claim.fence))
+            begun = await surely(self._ledger.begin(claim.attempt_id, claim.fence))
             if begun.phase is AttemptPhase.ENDED:
                 self._say_ended(claim, begun)
                 return
             await self._gate.leave(claim.trunk, claim.spacing_us / 1e6)
         except asyncio.CancelledError:
-            await self._surely(self._release(claim, "shutdown"))
+            await surely(self._release(claim, "shutdown"))
             raise
         # From here on the network may have been asked: cancelled or not, the attempt must be settled.
         self._say(claim, AttemptPhase.ORIGINATING)
@@ -163,12 +170,12 @@ class Calling:
                 outcome = await self._dial(claim, on_phase)
             except asyncio.CancelledError:
                 cancelled = NotAnswered(DialStatus.CANCEL, self._clock.now(), rang=rang, text="shutdown")
-                await self._surely(self._settle(claim, Settlement(dial=cancelled, by_node=True)))
+                await surely(self._settle(claim, Settlement(dial=cancelled, by_node=True)))
                 raise
             finally:
                 dialling = False
             if isinstance(outcome, Settlement):
-                await self._surely(self._settle(claim, outcome))
+                await surely(self._settle(claim, outcome))
             else:
                 await self._talk(claim, outcome, conversation, notes)
 
@@ -191,14 +198,26 @@ class Calling:
         notes.create_task(self._note(claim, AttemptPhase.ANSWERED, call.answered_at))
         notes.create_task(self._note(claim, AttemptPhase.TALKING, self._clock.now()))
         ending = notes.create_task(self._note_end(claim, call))
-        talking = asyncio.create_task(conversation.run(call, self._job(claim)))
+        agents = self._agents(claim, notes)
+        talking = asyncio.create_task(conversation.run(call, self._job(claim, call, agents)))
         try:
-            await asyncio.wait({talking}, timeout=claim.max_call_s + self._overtime_s)
+            await self._watch(claim, talking, agents)
         finally:
-            await self._surely(self._hang_up_and_settle(claim, call, talking))
+            await surely(self._hang_up_and_settle(claim, call, talking, agents))
             ending.cancel()
 
-    async def _hang_up_and_settle(self, claim: Claim, call: Call, talking: asyncio.Task[ConversationResult]) -> None:
+    async def _watch(self, claim: Claim, talking: asyncio.Task[ConversationResult], agents: AgentLegs) -> None:
+        """Wait for the end of the conversation, no longer than it may last; with an agent it may last longer."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + claim.max_call_s + self._overtime_s
+        while not talking.done() and (left_s := until - loop.time()) > 0:
+            await asyncio.wait({talking}, timeout=left_s)
+            if agents.began_at is not None:
+                until = max(until, agents.began_at + self._transferred_s + self._overtime_s)
+
+    async def _hang_up_and_settle(
+        self, claim: Claim, call: Call, talking: asyncio.Task[ConversationResult], agents: AgentLegs
+    ) -> None:
         end = CallEnd(HangupBy.BOT, self._clock.now(), text="the call did not end when hung up")
         broken_off = not talking.done()
         try:
@@ -207,14 +226,16 @@ class Calling:
                 end = await call.ended()
         except Exception:
             log.exception("hangup_failed", attempt_id=claim.attempt_id)
+        # Broken off, the conversation has a while to let the agent go, and to keep turns and recording.
+        await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
+        await agents.aclose()
         result = await self._result(claim, talking)
         if result is not None and broken_off:
             result = _broken_off(result)
         await self._settle(claim, Settlement(answered_at=call.answered_at, end=end, result=result))
 
     async def _result(self, claim: Claim, talking: asyncio.Task[ConversationResult]) -> ConversationResult | None:
-        """What the conversation left, None when it failed. Broken off, it has a while to keep turns and recording."""
-        await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
+        """What the conversation left, None when it failed or does not end."""
         if not talking.done():
             log.error("conversation_overran", attempt_id=claim.attempt_id)
             talking.cancel()
@@ -226,16 +247,36 @@ class Calling:
             return None
         return talking.result()
 
-    def _job(self, claim: Claim) -> Job:
+    def _agents(self, claim: Claim, notes: asyncio.TaskGroup) -> AgentLegs:
+        spacing_s = claim.spacing_us / 1e6
+
+        async def write_down(leg_id: str, target: Target) -> None:
+            await self._ledger.agent_leg(claim.attempt_id, claim.fence, leg_id, target.name)
+
+        async def turn() -> None:
+            await self._gate.queue(claim.trunk, spacing_s)
+            await self._gate.leave(claim.trunk, spacing_s)
+
+        def on_began(_target: Target) -> None:
+            notes.create_task(self._note(claim, AttemptPhase.TRANSFERRING, self._clock.now()))
+
+        way = Way(self._dialers[claim.trunk], claim.caller_id, lambda number: self._format_number(claim.trunk, number))
+        return AgentLegs(way, self._clock, write_down=write_down, turn=turn, on_began=on_began)
+
+    def _job(self, claim: Claim, call: Call, agents: AgentLegs) -> Job:
         async def on_opt_out(opt_out: OptOut) -> None:
             await self._ledger.opt_out(claim.attempt_id, claim.fence, opt_out.evidence)
 
+        amd = call.amd if isinstance(call, HasAmd) else None
         return Job(
             attempt_id=claim.attempt_id,
             variables=claim.script_variables,
             max_call_s=claim.max_call_s,
             on_opt_out=on_opt_out,
             time_zone=claim.time_zone,
+            amd_status=amd[0] if amd else None,
+            amd_cause=amd[1] if amd else None,
+            agents=agents,
         )
 
     async def _note_end(self, claim: Claim, call: Call) -> None:
@@ -287,24 +328,6 @@ class Calling:
 
     def _failed(self, text: str) -> NotAnswered:
         return NotAnswered(DialStatus.ERROR, self._clock.now(), text=text)
-
-    async def _surely(self, work: Coroutine[Any, Any, T]) -> T:
-        """Finish `work` even if we are cancelled meanwhile; the cancellation is raised after it."""
-        task = asyncio.ensure_future(work)
-        cancelled: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError as exc:
-                if task.cancelled():
-                    raise
-                cancelled = exc
-            except Exception:
-                break
-        if cancelled is not None:
-            task.exception()
-            raise cancelled
-        return task.result()
 
     def _say(self, claim: Claim, phase: AttemptPhase, at: datetime | None = None, **end: Any) -> None:
         self._tell(

@@ -20,7 +20,7 @@ from campaigns.codes import Assigned
 from campaigns.errors import IllegalMove, StaleFence
 from campaigns.keeping import recording_row, store_opt_outs, turn_row
 from campaigns.loading import LiveAttempt, Loaded
-from campaigns.operations import Advance, Moved, Operation, OptOutSaid, Release, Settle
+from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
 from campaigns.retries import Outcome
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
@@ -72,6 +72,8 @@ class Moves:
                 return self._release(attempt, operation.reason, unasked=operation.unasked)
             case OptOutSaid():
                 return self._opt_out(attempt, operation.evidence)
+            case AgentDialled():
+                return self._agent_dialled(attempt, operation)
             case Settle():
                 return self._settle(attempt, operation.facts)
             case _:
@@ -162,6 +164,12 @@ class Moves:
             self._opted_out.append(row | {"evidence": evidence})
         self._event(attempt, "opt_out", self._now, (attempt.phase, attempt.phase), evidence=evidence)
         return Moved(row["id"], row["campaign_id"], attempt.phase)
+
+    def _agent_dialled(self, attempt: LiveAttempt, operation: AgentDialled) -> Moved:
+        row, phase = attempt.row, attempt.phase
+        detail = {"leg": operation.leg_id, "target": operation.target}
+        self._event(attempt, AGENT_LEG, self._now, (phase, phase), **detail)
+        return Moved(row["id"], row["campaign_id"], phase)
 
     def _settle(self, attempt: LiveAttempt, facts: Settlement) -> Moved:
         row = attempt.row

@@ -10,6 +10,9 @@ from campaigns.codes import Assigned
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase, ContactState
 
+#: Kind of the event that keeps the id of an agent's leg, so that it can be found when its node has died.
+AGENT_LEG = "agent_leg"
+
 
 @dataclass(frozen=True)
 class Advance:
@@ -42,6 +45,16 @@ class OptOutSaid:
 
 
 @dataclass(frozen=True)
+class AgentDialled:
+    """An agent is about to be called for the customer; `leg_id` is that call's id on the network."""
+
+    attempt_id: str
+    fence: int
+    leg_id: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Settle:
     """The call is over, and this is what is known of it."""
 
@@ -50,7 +63,7 @@ class Settle:
     facts: Settlement
 
 
-Operation = Advance | Release | OptOutSaid | Settle
+Operation = Advance | Release | OptOutSaid | AgentDialled | Settle
 
 
 @dataclass(frozen=True)
@@ -71,4 +84,4 @@ def is_signalling(operation: Operation) -> bool:
     """Whether only the attempt's own row is needed."""
     if isinstance(operation, Advance):
         return operation.phase is not AttemptPhase.ORIGINATING
-    return False
+    return isinstance(operation, AgentDialled)

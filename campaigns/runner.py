@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.attempts import Ledger
-from campaigns.calling import CallEvent, Calling, VoicebotFactory
+from campaigns.calling import TRANSFERRED_S, CallEvent, Calling, VoicebotFactory
 from campaigns.campaigns import Campaigns
 from campaigns.claiming import Claim
 from campaigns.nodes import surely_dead
@@ -37,6 +37,8 @@ class RunnerSettings:
     poll_s: float = 1.0
     #: How much longer than its campaign allows a conversation may take before the runner ends it.
     overtime_s: float = 30.0
+    #: How long a customer and an agent may talk.
+    transferred_s: float = TRANSFERRED_S
 
 
 class Runner:
@@ -61,7 +63,14 @@ class Runner:
         self._clock = clock
         self._settings = settings
         self._calling = Calling(
-            ledger, dialers, voicebots, clock, self._tell, overtime_s=settings.overtime_s, format_number=format_number
+            ledger,
+            dialers,
+            voicebots,
+            clock,
+            self._tell,
+            overtime_s=settings.overtime_s,
+            transferred_s=settings.transferred_s,
+            format_number=format_number,
         )
         self._listeners: list[Listener] = []
         self._live: dict[str, tuple[Claim, asyncio.Task[None]]] = {}

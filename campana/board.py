@@ -24,6 +24,7 @@ _STYLES = {
     AttemptPhase.RINGING: "yellow",
     AttemptPhase.ANSWERED: "green",
     AttemptPhase.TALKING: "bold green",
+    AttemptPhase.TRANSFERRING: "magenta",
     AttemptPhase.WRAPUP: "cyan",
     AttemptPhase.ENDED: "dim",
 }

@@ -102,6 +102,43 @@ async def test_a_lost_conversation_is_our_error_and_costs_nothing(house: House, 
     assert await house.rows(ledger_entries) == []
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_an_agents_leg_is_hung_up_too_even_when_the_customer_has_left(house: House, ended: bool) -> None:
+    claim = await _dead_claim(house, "originating", "answered", "talking", "transferring")
+    dead = house.ledger("dead")
+    await dead.agent_leg(claim.attempt_id, 1, "leg-1", "sales")
+    await dead.agent_leg(claim.attempt_id, 1, "leg-2", "sales")
+    if ended:
+        await dead.advance(claim.attempt_id, 1, AttemptPhase.WRAPUP, house.clock.now())
+    house.clock.advance(seconds=60)
+    hangup, asked = _stray("leg-2")
+    await house.ledger("alive").reap(hangup)
+    customers = [] if ended else [("line", claim.attempt_id)]
+    assert asked == [*customers, ("line", "leg-1"), ("line", "leg-2")]
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["phase"], row["action_code"], row["lost"]) == ("ended", "ER", True)
+
+
+async def test_an_agents_leg_that_cannot_be_asked_for_does_not_keep_the_call_from_its_end(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered", "transferring")
+    await house.ledger("dead").agent_leg(claim.attempt_id, 1, "leg-1", "sales")
+    house.clock.advance(seconds=60)
+
+    async def away(_trunk: str, _call_id: str) -> bool:
+        raise ConnectionError
+
+    (ended,) = await house.ledger("alive").reap(away)
+    assert ended.phase is AttemptPhase.ENDED
+
+
+async def test_who_lost_the_attempt_cannot_note_a_leg_for_it(house: House) -> None:
+    claim = await _dead_claim(house, "originating", "answered")
+    house.clock.advance(seconds=60)
+    await house.ledger("alive").reap(_stray()[0])
+    with pytest.raises(StaleFence):
+        await house.ledger("dead").agent_leg(claim.attempt_id, 1, "leg-1", "sales")
+
+
 async def test_a_stray_call_that_was_still_there_ended_when_we_hung_it_up(house: House) -> None:
     claim = await _dead_claim(house, "originating", "answered")
     house.clock.advance(seconds=60)
