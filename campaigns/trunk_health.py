@@ -19,7 +19,8 @@ from telephony.outcomes import DialStatus, classify_sip
 
 #: Calls in a row that fail by the trunk's fault before it is paused, unless its row says otherwise.
 FAILURES_ALLOWED: Final = 5
-#: Waits before the first probe of a paused trunk and after each one in vain; the last is repeated.
+#: Waits before the first probe of a paused trunk and after each one in vain, unless its row says otherwise; the last
+#: is repeated.
 BACK_OFF: Final = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 600))
 #: Failing calls that are kept with the trunk.
 CALLS_KEPT: Final = 10
@@ -140,18 +141,22 @@ class Breaker:
     probe_at: datetime | None = None
     trial_attempt_id: str | None = None
     failing_calls: Sequence[FailingCall] = ()
+    #: Its own waits before probes, in seconds.
+    probe_after_s: Sequence[float] | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The breaker as a row of the table trunks keeps it."""
         values = {name: row[name] for name in cls.__dataclass_fields__}
         calls = tuple(FailingCall.from_json(call) for call in row["failing_calls"])
-        return cls(**values | {"health": TrunkHealth(row["health"]), "failing_calls": calls})
+        waits = row["probe_after_s"] and tuple(row["probe_after_s"])
+        return cls(**values | {"health": TrunkHealth(row["health"]), "failing_calls": calls, "probe_after_s": waits})
 
     def as_row(self) -> dict[str, Any]:
         """The columns of the table trunks."""
         calls = [call.as_json() for call in self.failing_calls]
-        return vars(self) | {"health": self.health.value, "failing_calls": calls}
+        waits = self.probe_after_s and list(self.probe_after_s)
+        return vars(self) | {"health": self.health.value, "failing_calls": calls, "probe_after_s": waits}
 
     @property
     def is_closed(self) -> bool:
@@ -221,10 +226,10 @@ class Breaker:
         if self.health is not TrunkHealth.PAUSED or self.probe_at is None:
             return self
         # Some networks never answer a probe: in the end only a call can tell, and its contact is spared.
-        if ok or self.trials >= len(BACK_OFF) - 1:
+        if ok or self.trials >= len(self._waits) - 1:
             return replace(self, health=TrunkHealth.TRYING, probe_at=None, trial_attempt_id=None)
         trials = self.trials + 1
-        return replace(self, trials=trials, probe_at=now + _wait(trials))
+        return replace(self, trials=trials, probe_at=now + self._wait(trials))
 
     def paused(self, reason: str, now: datetime) -> Breaker:
         """A person wants no call on it, until a person resumes it."""
@@ -234,7 +239,18 @@ class Breaker:
 
     def resumed(self) -> Breaker:
         """Healthy; the failing calls are kept to be looked at."""
-        return Breaker(failures_allowed=self.failures_allowed, failing_calls=self.failing_calls)
+        return Breaker(
+            failures_allowed=self.failures_allowed,
+            failing_calls=self.failing_calls,
+            probe_after_s=self.probe_after_s,
+        )
+
+    @property
+    def _waits(self) -> Sequence[timedelta]:
+        return [timedelta(seconds=wait_s) for wait_s in self.probe_after_s] if self.probe_after_s else BACK_OFF
+
+    def _wait(self, trials: int) -> timedelta:
+        return self._waits[min(trials, len(self._waits) - 1)]
 
     def _is_trial(self, call: FailingCall) -> bool:
         return self.trial_attempt_id == call.attempt_id
@@ -255,10 +271,6 @@ class Breaker:
             paused_at=self.paused_at or now,
             pause_reason=reason[:_REASON_LENGTH],
             trials=trials,
-            probe_at=now + _wait(trials),
+            probe_at=now + self._wait(trials),
             trial_attempt_id=None,
         )
-
-
-def _wait(trials: int) -> timedelta:
-    return BACK_OFF[min(trials, len(BACK_OFF) - 1)]

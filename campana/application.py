@@ -74,8 +74,13 @@ async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock)
 
 
 async def _note_trunk(conn: AsyncConnection, trunk: AnyTrunkSettings) -> None:
-    """Channels and calls per second follow the settings; the pacing state of the row stays."""
-    values = {"channels": trunk.channels, "cps": trunk.cps}
+    """Its limits follow the settings; the row's pacing and health stay."""
+    values = {
+        "channels": trunk.channels,
+        "cps": trunk.cps,
+        "failures_allowed": trunk.failures_allowed,
+        "probe_after_s": list(trunk.probe_after_s),
+    }
     known = (await conn.execute(select(trunks.c.name).where(trunks.c.name == trunk.name))).first()
     if known is None:
         await conn.execute(insert(trunks).values(name=trunk.name, **values))

@@ -12,7 +12,7 @@ from campaigns.runner import Runner, RunnerSettings
 from campana.application import App
 from campana.errors import SettingsError
 from campana.mailing import open_outbox
-from campana.settings import AnyTrunkSettings, AsteriskTrunkSettings, Settings, TrunkSettings
+from campana.settings import BREAKER_FIELDS, AnyTrunkSettings, AsteriskTrunkSettings, Settings, TrunkSettings
 from campana.voicebots import Voicebots, open_voicebots
 from storage.clock import Clock
 from storage.outbox import OutboxWorker
@@ -85,7 +85,7 @@ def dialer_of(settings: Settings, trunk: AnyTrunkSettings, clock: Clock) -> AnyD
 def asterisk_trunk(trunk: AsteriskTrunkSettings) -> AsteriskTrunk:
     """The trunk of the settings as telephony knows it; raises `InvalidTrunk`."""
     fields = dict(trunk) | {"password": trunk.password.get_secret_value()}
-    return AsteriskTrunk(**fields)
+    return AsteriskTrunk(**{name: value for name, value in fields.items() if name not in BREAKER_FIELDS})
 
 
 def trunk_config(trunk: TrunkSettings) -> TrunkConfig:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
+from campaigns.trunk_health import BACK_OFF, FAILURES_ALLOWED
 from campana.errors import SettingsError
 from campana.fields import Currency, Zone
 from telephony.trunk import NumberFormat
@@ -56,6 +57,18 @@ class _Trunk(_Section):
     caller_ids: tuple[str, ...] = Field((), description="Pool of such numbers instead; each attempt shows one of them.")
     channels: int = Field(10, ge=1, description="Calls at once.")
     cps: float = Field(5.0, gt=0, le=200, description="New calls per second.")
+    failures_allowed: int = Field(
+        FAILURES_ALLOWED,
+        ge=1,
+        le=1000,
+        description="Calls in a row that fail by the trunk's fault before it is paused.",
+    )
+    probe_after_s: tuple[Annotated[float, Field(ge=1, le=86400)], ...] = Field(
+        tuple(wait.total_seconds() for wait in BACK_OFF),
+        min_length=1,
+        max_length=20,
+        description="Seconds before each probe of the paused trunk; the last is repeated.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -70,6 +83,10 @@ class _Trunk(_Section):
                         f'leave it out, or set kind = "{kind}"'
                     )
         return data
+
+
+#: Settings of a trunk that its dialler has no use for.
+BREAKER_FIELDS = frozenset({"failures_allowed", "probe_after_s"})
 
 
 class TrunkSettings(_Trunk):
@@ -105,6 +122,9 @@ class AsteriskTrunkSettings(_Trunk):
     media_port: int = Field(0, ge=0, le=65535, description="Local TCP port for the audio; 0 takes a free one.")
     media_advertise: str | None = Field(None, description="Host at which Asterisk reaches us, if not media_bind.")
     wideband: bool = Field(False, description="Audio at 16 kHz, for trunks with a wideband codec such as G.722.")
+    amd: bool = Field(
+        False, description="Whether the PBX's dialplan runs AMD(); with Local/ its result is always taken."
+    )
     transfer_context: str = Field("from-internal", description="Context of extensions that calls are handed over to.")
 
 

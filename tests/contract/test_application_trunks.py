@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.trunks import Trunks
 from campana.application import open_app
 from campana.settings import Settings, TrunkSettings
 from storage.database import Database, open_database
 from storage.tables import trunks
 from tests.support_postgres import fresh_postgres
+
+
+async def test_a_trunk_follows_the_settings_and_keeps_its_health(migrated_url: str, tmp_path: Path) -> None:
+    def settings(**changes: Any) -> Settings:
+        line = TrunkSettings(name="a", host="127.0.0.1", **changes)
+        return Settings(data_folder=tmp_path, database_url=migrated_url, trunks=(line,))
+
+    async with open_app(settings()) as app:
+        assert (await Trunks(app.database, app.clock).status("a")).breaker.failures_allowed == 5
+        await Trunks(app.database, app.clock).pause("a", "maintenance")
+    async with open_app(settings(failures_allowed=2, probe_after_s=(10, 20), channels=3)) as app:
+        status = await Trunks(app.database, app.clock).status("a")
+    assert (status.channels, status.breaker.failures_allowed, status.breaker.probe_after_s) == (3, 2, (10, 20))
+    assert status.breaker.pause_reason == "maintenance"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"failures_allowed": 0}, {"probe_after_s": ()}, {"probe_after_s": (0,)}, {"probe_after_s": (100_000,)}]
+)
+def test_limits_that_cannot_be_meant_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        TrunkSettings(name="a", host="127.0.0.1", **changes)
 
 
 async def _lock(conn: AsyncConnection, name: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -35,7 +36,7 @@ async def house(database: Database) -> House:
     return house
 
 
-async def _campaign(house: House, people: int, **changes: object) -> int:
+async def _campaign(house: House, people: int, **changes: Any) -> int:
     return await house.campaign(people=people, **{"trunk": "main", "backup_trunks": ["backup"]} | changes)
 
 

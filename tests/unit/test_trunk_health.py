@@ -105,6 +105,20 @@ def test_a_trunk_may_be_allowed_more_or_fewer() -> None:
     assert _failing(6, Breaker(failures_allowed=7)).health is TrunkHealth.SUSPECT
 
 
+def test_a_trunk_may_be_probed_by_its_own_schedule_and_keeps_it() -> None:
+    own = Breaker(failures_allowed=1, probe_after_s=(7, 70))
+    paused = _failing(1, own)
+    assert paused.probe_at == NOW + timedelta(seconds=7)
+    in_vain = paused.probed(ok=False, now=NOW)
+    assert (in_vain.health, in_vain.probe_at) == (TrunkHealth.PAUSED, NOW + timedelta(seconds=70))
+    trying = in_vain.probed(ok=False, now=NOW)
+    assert trying.health is TrunkHealth.TRYING, "after as many probes as there are waits, a call"
+    again = trying.tries("t").failed(Sign.FAULT, replace(_call(), attempt_id="t"), NOW)
+    assert again.probe_at == NOW + timedelta(seconds=70)
+    assert again.resumed().probe_after_s == (7, 70)
+    assert Breaker.from_row(again.as_row()) == again
+
+
 def test_a_call_that_gets_through_begins_the_count_again() -> None:
     well = _failing(4).well("a9", NOW)
     assert (well.health, well.failures) == (TrunkHealth.HEALTHY, 0)
