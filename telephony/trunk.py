@@ -116,7 +116,8 @@ class AsteriskTrunk:
     Asterisk brings the audio to us: `media_bind` is the local address to listen on (None: the one from which we reach
     the manager interface), `media_port` 0 lets the kernel choose, `media_advertise` is the host at which Asterisk
     reaches us where that is another. `wideband` has the audio at 16 kHz, for trunks with a wideband codec.
-    `transfer_context` is where a call goes that is handed over to an extension without a context of its own.
+    `amd` says that the PBX's dialplan runs AMD() on the calls, so that its result is asked for; behind Local/ it is
+    in any case. `transfer_context` is where a call goes that is handed over to an extension without a context.
     The others are as in `TrunkConfig`.
     """
 
@@ -133,6 +134,7 @@ class AsteriskTrunk:
     media_port: int = 0
     media_advertise: str | None = None
     wideband: bool = False
+    amd: bool = False
     transfer_context: str = "from-internal"
     number_format: NumberFormat = NumberFormat.E164
     caller_id: str | None = None
@@ -158,6 +160,11 @@ class AsteriskTrunk:
     def dials_media(self) -> bool:
         """Whether Asterisk has the audio as a channel of its own, which the customer's is bridged with."""
         return self.wideband
+
+    @property
+    def may_have_amd(self) -> bool:
+        """Whether a dialplan stands between, which can have run AMD()."""
+        return self.amd or self.technology.lower() == "local"
 
     def channel(self, number: str) -> str:
         """What Asterisk dials for a number that `is_diallable`."""

@@ -20,10 +20,12 @@ class AsteriskCall:
         audio: MediaLeg,
         hang_up: Callable[[], Awaitable[None]],
         hand_over: Callable[[Target], Awaitable[HandOver]],
+        amd: tuple[str, str] | None = None,
     ) -> None:
         assert leg.answered_at is not None
         self._leg, self._audio = leg, audio
         self._answered_at = leg.answered_at
+        self._amd = amd
         self._hang_up, self._hand_over = hang_up, hand_over
 
     @property
@@ -42,6 +44,11 @@ class AsteriskCall:
     def channel(self) -> str | None:
         """The channel's name in Asterisk, to find the call in its logs."""
         return self._leg.channel
+
+    @property
+    def amd(self) -> tuple[str, str] | None:
+        """See `telephony.call.HasAmd`."""
+        return self._amd
 
     def on_dtmf(self, listener: Callable[[str], None]) -> None:
         self._audio.on_dtmf(listener)

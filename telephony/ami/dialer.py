@@ -15,6 +15,7 @@ from storage.clock import Clock, SystemClock
 from telephony.ami import originate
 from telephony.ami.account import AmiTimes, account_of
 from telephony.ami.call import AsteriskCall
+from telephony.ami.channel import amd_result, press_key
 from telephony.ami.check import Verdict, bring_audio, has_events, reachable_contacts
 from telephony.ami.client import AmiClient, AmiState
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
@@ -250,12 +251,15 @@ class AsteriskDialer:
         await asyncio.wait([joining], timeout=_MEDIA_S)
         if not leg.customer_hung_up and not (joining.done() and joining.result()):
             return await self._unheard(leg)
+        audio.media.press = lambda key: press_key(self.client, leg, key)
+        amd = await amd_result(self.client, leg) if self.trunk.may_have_amd else None
         leg.report(CallPhase.ANSWERED, leg.answered_at)
         return AsteriskCall(
             leg,
             audio,
             hang_up=lambda: self._hang_up(leg, audio),
             hand_over=lambda target: self._redirector.hand_over(leg, audio, target),
+            amd=amd,
         )
 
     async def _unheard(self, leg: Leg) -> NotAnswered:

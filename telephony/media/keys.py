@@ -23,11 +23,16 @@ _FULL_SCALE_DBM0 = 3.14
 _RAMP_MS = 2
 
 
-def key_tones(digits: str, rate_hz: int) -> bytes:
-    """PCM that presses the keys one after the other; `ValueError` for what is no key (0-9, *, #, A-D)."""
+def check_keys(digits: str) -> None:
+    """Raise `ValueError` for what is no key (0-9, *, #, A-D)."""
     unknown = sorted(set(digits) - set(_PAIRS_HZ))
     if unknown:
         raise ValueError(f"{''.join(unknown)!r} cannot be sent; keys are 0-9, *, # and A-D")
+
+
+def key_tones(digits: str, rate_hz: int) -> bytes:
+    """PCM that presses the keys one after the other; `ValueError` for what is no key (0-9, *, #, A-D)."""
+    check_keys(digits)
     pause = bytes(rate_hz * PAUSE_MS // 1000 * 2)
     return b"".join(_tone(*_PAIRS_HZ[digit], rate_hz) + pause for digit in digits)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import structlog
 
 from telephony.call import SAMPLE_BYTES
 from telephony.errors import MediaClosed, MediaNotConnected
-from telephony.media.keys import key_tones
+from telephony.media.keys import PAUSE_MS, check_keys, key_tones
 from telephony.media.line import HeardFrames, LegStatistics, PlayQueue, milliseconds
 from telephony.media.thread import Pulse
 
@@ -37,7 +37,7 @@ class LineMedia:
     """`telephony.call.Media` over a line that another thread plays and fills.
 
     `flush` takes effect at the next frame, 20 ms at most; `nudge` tells the other thread of it. Keys are tones within
-    the audio.
+    the audio, unless `press` is set: it presses one key of `TONE_MS` in another way, and tells whether it could.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class LineMedia:
         self.heard = HeardFrames(statistics)
         self._rate_hz = rate_hz
         self._pulse = pulse
+        self.press: Callable[[str], Awaitable[bool]] | None = None
         self._closed = False
+        self._flushes = 0
         self._writing = asyncio.Lock()
         self._ahead_bytes = rate_hz * AHEAD_MS // 1000 * SAMPLE_BYTES
 
@@ -90,13 +92,36 @@ class LineMedia:
     def flush(self) -> int:
         if self._closed:
             return 0
+        self._flushes += 1
         discarded_ms = milliseconds(self.play.discard(), self._rate_hz)
         self._nudge()
         return discarded_ms
 
     async def send_dtmf(self, digits: str) -> None:
-        """Press keys by tones; they wait behind what is written already, and a flush takes them along."""
-        await self.write(key_tones(digits, self._rate_hz))
+        """Press keys; they wait behind what is written already, and a flush takes along those not yet pressed."""
+        check_keys(digits)
+        left = digits
+        if self.press is not None:
+            async with self._writing:
+                left = await self._press_all(self.press, digits)
+        if left:
+            await self.write(key_tones(left, self._rate_hz))
+
+    async def _press_all(self, press: Callable[[str], Awaitable[bool]], digits: str) -> str:
+        """The keys that could not be pressed."""
+        flushes = self._flushes
+        self._check_open()
+        while self.play.ahead and flushes == self._flushes:
+            await self._pulse.wait()
+            self._check_open()
+        for at, key in enumerate(digits):
+            if flushes != self._flushes:
+                return ""
+            self._check_open()
+            if not await press(key):
+                return digits[at:]
+            await asyncio.sleep(PAUSE_MS / 1000)
+        return ""
 
     def _check_open(self) -> None:
         if self._closed:

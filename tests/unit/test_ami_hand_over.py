@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from telephony.ami import redirect
 from telephony.ami.handover import Destination, Handover, destination
-from telephony.ami.originate import call_uuid
 from telephony.ami.protocol import Event
-from telephony.call import Call, DialRequest, NotAnswered
+from telephony.call import Call
 from telephony.errors import InvalidTrunk
 from telephony.outcomes import HangupBy
 from telephony.transfer import HandOver, HandsOver, Target
 from telephony.trunk import AsteriskTrunk
-from tests.support_dialer_asterisk import Phases
-from tests.support_manager import ScriptedManager
-from tests.support_media import AudioSocketPeer
-from tests.support_scripted_dialer import opened
+from tests.support_scripted_dialer import talking
 
 TARGET = Target("sales", "700", ring_s=60.0)
-
-
-@contextlib.asynccontextmanager
-async def talking(**changes: Any) -> AsyncIterator[tuple[ScriptedManager, Call, AudioSocketPeer]]:
-    async with opened(**changes) as (peer, dialer), asyncio.timeout(60):
-        task = asyncio.create_task(dialer.dial(DialRequest("a1", "100"), Phases()))
-        await peer.until_received("Originate")
-        peer.event("Newchannel", Uniqueid="a1", Linkedid="a1", Channel="PJSIP/t-1")
-        audio = await asyncio.to_thread(AudioSocketPeer, dialer.media_address, call_uuid("a1"))
-        call = await task
-        assert not isinstance(call, NotAnswered)
-        try:
-            yield peer, call, audio
-        finally:
-            peer.event("Hangup", Uniqueid="a1", Linkedid="a1", Channel="PJSIP/t-1", Cause="16")
-            await call.ended()
-            audio.hang_up()
 
 
 async def handing(call: Call) -> HandOver:
