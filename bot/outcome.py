@@ -81,6 +81,8 @@ class Job:
     amd_cause: str | None = None
     #: None where a call cannot be transferred; the script then goes on as if nobody picked up.
     agents: Agents | None = None
+    #: From the join of customer and agent on, in place of `max_call_s`.
+    max_transfer_s: float = 7200.0
 
 
 @dataclass(frozen=True)
