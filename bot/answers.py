@@ -104,6 +104,15 @@ class Answers:
         self._undo = None
         return self._interpreter.silent()
 
+    def not_joined(self) -> Reply:
+        """What follows when no agent took the customer."""
+        self._undo = None
+        return self._interpreter.not_joined()
+
+    def put_through(self) -> None:
+        """A person is called: whoever speaks from now on is not judged."""
+        self._answers = _ANSWERS_OF_A_PERSON
+
     def key(self, digit: str, at: float) -> Reply:
         """The answer to a pressed key."""
         self._undo = None

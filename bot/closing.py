@@ -11,20 +11,23 @@ class ClosingLines:
 
     time_up: str
     sorry: str
+    nobody_free: str
 
     def texts(self) -> tuple[str, ...]:
         """All of them."""
-        return (self.time_up, self.sorry)
+        return (self.time_up, self.sorry, self.nobody_free)
 
 
 _LANGUAGES = {
     "en": ClosingLines(
         time_up="I am sorry, I have to end our call now. Goodbye.",
         sorry="I am sorry, we have a technical problem. Goodbye.",
+        nobody_free="I am sorry, nobody can take your call at the moment. Goodbye.",
     ),
     "vi": ClosingLines(
         time_up="Xin lỗi, tôi phải kết thúc cuộc gọi tại đây. Xin chào.",
         sorry="Xin lỗi, chúng tôi đang gặp sự cố kỹ thuật. Xin chào.",
+        nobody_free="Xin lỗi, hiện chưa có ai nhận được cuộc gọi của quý khách. Xin chào.",
     ),
 }
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any, Final, Self
 
 import structlog
@@ -15,6 +14,7 @@ from bot.answers import Answers
 from bot.beep import BeepDetector
 from bot.closing import closing_lines
 from bot.dialogue import Dialogue
+from bot.events import TimeUp
 from bot.frames import HeardFrame
 from bot.hearing import Hearing, HearingParams
 from bot.outcome import ConversationResult, EndedBy, Job, Recording
@@ -30,13 +30,15 @@ from bot.speech.services import Voice
 from bot.speech.speaking import Speaker, WarmProgress
 from bot.speech.turn_end import SmartTurn, TurnEnd
 from bot.speech.voice_activity import SileroModel, VoiceActivity
-from bot.timings import CallTime
+from bot.timings import CallTime, lasted_ms
+from bot.transferring import Switchboard, Whisperer
 from bot.transport import CallTransport
 from bot.who_answered import MACHINES, verdict_of_amd
 from bot.who_answered.supervisor import HIGHEST_HZ, LOWEST_HZ
 from storage.clock import Clock, SystemClock
 from telephony.call import Call, CallEnd
 from telephony.outcomes import HangupBy
+from telephony.transfer import TransferBy
 
 _log = structlog.get_logger(__name__)
 
@@ -45,8 +47,6 @@ _GOODBYE_S: Final = 15.0
 #: Recognising what was said just before the customer hung up.
 _LAST_WORDS_S: Final = 5.0
 _HANGUP_S: Final = 5.0
-#: Wall clock and event loop part so far only when the system's clock was set during the call.
-_CLOCK_SET_MS: Final = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,10 @@ class ScriptedConversation:
             return ConversationResult(EndedBy.ERROR, error=f"{type(error).__name__}: {error}")
         dialogue = self._dialogue(interpreter, job, time)
         recorder = self._recorder(call, time)
-        return await _Held(call, job, dialogue, self._speech, recorder=recorder, speed=self._speed).run()
+        held = _Held(
+            call, job, dialogue, self._speech, recorder=recorder, speed=self._speed, language=self.script.language
+        )
+        return await held.run()
 
     def _dialogue(self, interpreter: Interpreter, job: Job, time: CallTime) -> Dialogue:
         given = verdict_of_amd(job.amd_status, job.amd_cause)
@@ -157,6 +160,7 @@ class _Held:
         *,
         recorder: CallRecorder | None,
         speed: float,
+        language: str,
     ) -> None:
         rate_hz = call.media.rate_hz
         self._call = call
@@ -178,6 +182,15 @@ class _Held:
         )
         voice = Voice(speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed)
         transport = CallTransport(call.media, recorder or Unrecorded(), dialogue.floor)
+        self._switchboard = dialogue.switchboard = Switchboard(
+            call,
+            job,
+            transport,
+            Whisperer(speech.speaker, rate_hz=rate_hz, speed=speed),
+            language=language,
+            time=self._time,
+            on_event=dialogue.tell,
+        )
         self._pipeline = CallPipeline(
             [transport.input(), self._hearing, dialogue, voice, transport.output()],
             rate_hz=rate_hz,
@@ -195,8 +208,8 @@ class _Held:
             await self._pipeline.stop()
             end = await self._hang_up(ended)
             if self._recorder is not None:
-                recording = await self._recorder.close(self._talk_ms(end))
-        return self._result(ended_by, recording, self._talk_ms(end))
+                recording = await self._recorder.close(self._ours_ms(end))
+        return self._result(ended_by, recording, end)
 
     async def _talk(self, ended: asyncio.Task[CallEnd]) -> EndedBy:
         self._call.on_dtmf(self._dialogue.pressed)
@@ -207,17 +220,25 @@ class _Held:
             return EndedBy.ERROR
         loop = asyncio.get_running_loop()
         longest_at = self._time.answered_at + self._job.max_call_s
-        timer = loop.call_at(longest_at, self._dialogue.time_up)
+        timer = loop.call_at(longest_at, self._dialogue.tell, TimeUp())
         conversing = asyncio.create_task(self._dialogue.converse())
+        joined = asyncio.create_task(self._switchboard.joined.wait())
         try:
             left_s = longest_at + _GOODBYE_S - loop.time()
-            await asyncio.wait({conversing, ended}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({conversing, ended, joined}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if joined.done():
+                timer.cancel()
+                left_s = self._job.max_transfer_s + _GOODBYE_S
+                await asyncio.wait({conversing, ended}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             return self._ended_by(conversing, ended)
         finally:
             timer.cancel()
-            # First of all: an opt-out that is being committed must not keep the line open.
+            # First of all: neither an agent's telephone nor an opt-out that is being committed keeps a line open.
+            self._switchboard.cancel()
             await self._call.hangup()
+            await _cancelled(joined)
             await _cancelled(conversing)
+            await self._switchboard.aclose()
             await self._dialogue.committed()
 
     def _ended_by(self, conversing: asyncio.Task[EndedBy], ended: asyncio.Task[CallEnd]) -> EndedBy:
@@ -226,7 +247,8 @@ class _Held:
         if self._dialogue.ending in (EndedBy.ERROR, EndedBy.MAX_DURATION):
             return self._dialogue.ending
         if ended.done():
-            return EndedBy.BOT if ended.result().hangup_by is HangupBy.BOT else EndedBy.CUSTOMER
+            ours = ended.result().hangup_by in (HangupBy.BOT, HangupBy.AGENT)
+            return EndedBy.BOT if ours else EndedBy.CUSTOMER
         return EndedBy.MAX_DURATION
 
     async def _take_last_words(self) -> None:
@@ -269,11 +291,17 @@ class _Held:
         by_loop = self._time.ms(self._time.now() if self._over_at is None else self._over_at)
         if end is None:
             return by_loop
-        by_clock = (end.ended_at - self._call.answered_at) // timedelta(milliseconds=1)
-        return max(0, by_clock) if abs(by_clock - by_loop) <= _CLOCK_SET_MS else by_loop
+        return lasted_ms(self._call.answered_at, end.ended_at, by_loop)
 
-    def _result(self, ended_by: EndedBy, recording: Recording | None, talk_ms: int) -> ConversationResult:
-        found, log = self._dialogue.findings, self._dialogue.log
+    def _ours_ms(self, end: CallEnd | None) -> int:
+        """How long the call's audio came by us: a call that was handed over goes on without us."""
+        went = self._switchboard.transferred(end)
+        if went is None or went.by is TransferBy.SECOND_LEG or went.joined_ms is None:
+            return self._talk_ms(end)
+        return min(went.joined_ms, self._talk_ms(end))
+
+    def _result(self, ended_by: EndedBy, recording: Recording | None, end: CallEnd | None) -> ConversationResult:
+        found, log, talk_ms = self._dialogue.findings, self._dialogue.log, self._talk_ms(end)
         return ConversationResult(
             ended_by=EndedBy.ERROR if found.error is not None else ended_by,
             code=found.code,
@@ -288,6 +316,7 @@ class _Held:
             answer_to_first_word_ms=log.answer_to_first_word_ms,
             error=found.error,
             who_answered=self._dialogue.supervisor.verdicts(talk_ms),
+            transfer=self._switchboard.transferred(end),
         )
 
 

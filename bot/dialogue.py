@@ -12,14 +12,29 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from bot.answers import Answers, Findings
 from bot.closing import ClosingLines
-from bot.events import Beeped, Event, Failed, Machine, Pressed, Quiet, Silence, Spoken, StillSpeaking, TimeUp
+from bot.committing import Committing, describe
+from bot.events import (
+    Beeped,
+    Event,
+    Failed,
+    Machine,
+    NotJoined,
+    Parted,
+    Pressed,
+    Quiet,
+    Silence,
+    Spoken,
+    StillSpeaking,
+    TimeUp,
+)
 from bot.floor import Floor
 from bot.frames import BeepFrame, HeardFrame, LineFrame, MonologueFrame, SpeechStartedFrame
 from bot.leaving import LeftMessage
 from bot.outcome import EndedBy, Job, OptOut
 from bot.script.language import MachinePolicy
-from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Wait
+from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Transfer, Wait
 from bot.timings import BotTurn, CallTime, TurnLog
+from bot.transferring import Switchboard
 from bot.understanding.optout import is_opt_out
 from bot.who_answered import Answerer, Supervisor
 
@@ -30,10 +45,6 @@ _PICK_UP_MS: Final = 1500
 _PICK_UP_LASTS_MS: Final = 600
 #: Who answers greets within this time; later words answer the bot.
 _GREETING_MS: Final = 5000
-#: How long the customer waits in silence for an opt-out to be committed.
-_COMMIT_S: Final = 5.0
-#: How long a call that is over waits for it; the result tells of it in any case.
-_LATE_COMMIT_S: Final = 10.0
 
 
 class Dialogue(FrameProcessor):
@@ -49,9 +60,12 @@ class Dialogue(FrameProcessor):
         self._time = time
         self._closing = closing
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._wait: Wait | None = None
-        self._uncommitted = False
-        self._commit: asyncio.Future[None] | None = None
+        self._wait: Wait | Transfer | None = None
+        self._committing = Committing(job)
+        #: Set before `converse`.
+        self.switchboard: Switchboard
+        #: What was begun to say before was said into the ringing.
+        self._rang_until = 0.0
         self._voice_on = False
         self._pick_up_until: float | None = None
         #: A message for a machine, from the verdict until it is said.
@@ -107,24 +121,30 @@ class Dialogue(FrameProcessor):
                 await self._check_pick_up()
         await self.push_frame(frame, direction)
 
+    def tell(self, event: Event) -> None:
+        """Something has happened that the conversation reacts to, after what happened before."""
+        self._events.put_nowait(event)
+
     def pressed(self, digit: str) -> None:
         """The customer pressed a key."""
-        self._events.put_nowait(Pressed(digit))
+        if self.switchboard.joined.is_set():
+            self.switchboard.key(digit)
+        else:
+            self.tell(Pressed(digit))
 
     def failed(self, error: BaseException) -> None:
         """Something that the conversation needs does not work."""
-        self._events.put_nowait(Failed(error))
-
-    def time_up(self) -> None:
-        """The call has lasted as long as it may."""
-        self._events.put_nowait(TimeUp())
+        self.tell(Failed(error))
 
     async def converse(self) -> EndedBy:
         """Talk until either side is done; the bot's last word has then been heard."""
         self.floor.quiet_since = self._time.now()
         await self._guarded(self._begin() if self._answers.rule is None else self._meet_machine(None))
+        self._put_through_when_quiet()
         while self.ending is None or self.floor.turn is not None or self.floor.cut is not None:
-            await self._guarded(self._handle(await self._next_event()))
+            event = await self._next_event()
+            await self._guarded(self._overhear(event) if self.switchboard.joined.is_set() else self._handle(event))
+            self._put_through_when_quiet()
         await asyncio.sleep(max(0.0, self.floor.quiet_since - self._time.now()))
         return self.ending
 
@@ -133,21 +153,17 @@ class Dialogue(FrameProcessor):
         frame.taken = True
         if not frame.text or self.findings.voicemail:
             return
+        # Said to an agent already, it does not change what led to them.
+        frame.continues = frame.continues and not self.switchboard.joined.is_set()
         try:
             await self._apply(self._answers.heard(frame).effects)
         except Exception as error:
             _log.exception("dialogue.last_words_failed", attempt=self._job.attempt_id)
-            self.findings.error = self.findings.error or _describe(error)
+            self.findings.error = self.findings.error or describe(error)
 
     async def committed(self) -> None:
         """Wait for an opt-out that is still being committed, but not for long."""
-        commit, self._commit = self._commit, None
-        if commit is None or commit.done():
-            return
-        await asyncio.wait({commit}, timeout=_LATE_COMMIT_S)
-        error = TimeoutError() if commit.cancel() else None if commit.cancelled() else commit.exception()
-        if error is not None:
-            _log.error("dialogue.opt_out_uncommitted", attempt=self._job.attempt_id, error=_describe(error))
+        await self._committing.finish()
 
     async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
         try:
@@ -157,10 +173,11 @@ class Dialogue(FrameProcessor):
 
     async def _next_event(self) -> Event:
         """The next event; `Silence` when the script's patience ends first."""
-        floor = self.floor
-        if self._wait is None or floor.turn is not None or floor.speech_at is not None or not self._events.empty():
+        floor, wait = self.floor, self._wait
+        talking = floor.turn is not None or floor.speech_at is not None
+        if not isinstance(wait, Wait) or talking or not self._events.empty():
             return await self._events.get()
-        patience_s = floor.quiet_since + self._wait.silence_ms / 1000 - self._time.now()
+        patience_s = floor.quiet_since + wait.silence_ms / 1000 - self._time.now()
         try:
             return await asyncio.wait_for(self._events.get(), max(0.0, patience_s))
         except TimeoutError:
@@ -189,10 +206,42 @@ class Dialogue(FrameProcessor):
                 await self._close(self._closing.time_up, EndedBy.MAX_DURATION)
             case Failed():
                 await self._fail(event.error)
-            case Quiet():
+            case NotJoined():
+                await self._go_on_alone(event)
+            case Quiet() | Parted():
                 pass
             case _:
                 assert_never(event)
+
+    async def _overhear(self, event: Event) -> None:
+        """Customer and agent talk: nothing is answered, and only their end ends the call."""
+        match event:
+            case Parted():
+                self.ending, self._wait = event.ended_by, None
+                self.floor.clear()
+            case Spoken():
+                await self.last_words(event.frame)
+            case Failed():
+                _log.error("dialogue.failed", attempt=self._job.attempt_id, error=describe(event.error))
+
+    def _put_through_when_quiet(self) -> None:
+        """Begin the transfer that the script has come to, once the words before it are said."""
+        wanted, floor = self._wait, self.floor
+        if isinstance(wanted, Transfer) and self.ending is None and floor.turn is None and floor.cut is None:
+            self._answers.put_through()
+            self.switchboard.put_through(wanted, max(floor.quiet_since, self._time.now()))
+
+    async def _go_on_alone(self, event: NotJoined) -> None:
+        """No agent took the customer: go on where the script says, or close."""
+        if not self.switchboard.is_over(event) or not isinstance(self._wait, Transfer):
+            return
+        self._rang_until = self.floor.quiet_since = self._time.now()
+        if not event.kept:
+            self._wait, self.ending = None, EndedBy.CUSTOMER
+        elif self._wait.otherwise is None:
+            await self._close(self._closing.nobody_free, EndedBy.BOT)
+        else:
+            await self._act(self._answers.not_joined())
 
     async def _speech_started(self, frame: SpeechStartedFrame) -> None:
         self.floor.speech_at = frame.at
@@ -228,11 +277,13 @@ class Dialogue(FrameProcessor):
             await self._listen_to_machine(frame)
         elif not frame.text:
             await self._go_on()
+        elif frame.started_at < self._rang_until and not is_opt_out(frame.text):
+            self._note_heard(frame)
+            await self._go_on()
         elif self._answers.sounds_recorded(frame):
             await self._meet_machine(frame)
         elif turn is not None and turn is self.log.bot[0] and self._answers.is_hello(frame.text):
-            frame.taken = True
-            self._answers.note(frame)
+            self._note_heard(frame)
         else:
             if turn is not None and turn is self.log.bot[0]:
                 await self._interrupt(turn)
@@ -246,6 +297,8 @@ class Dialogue(FrameProcessor):
             await self._play(*rest)
 
     async def _answer_key(self, digit: str) -> None:
+        if isinstance(self._wait, Transfer):
+            return
         reply = self._answers.key(digit, self._time.now())
         turn = self.floor.turn
         if turn is not None and not turn.final and (reply.lines or reply.wait is None):
@@ -261,7 +314,7 @@ class Dialogue(FrameProcessor):
             if isinstance(frame, HeardFrame):
                 await self._introduce(frame, rule.message)
             return
-        self._note_machine(frame)
+        self._note_heard(frame)
         self.findings.voicemail = True
         if rule.policy is not MachinePolicy.MESSAGE or rule.message is None:
             await self._close(None, EndedBy.BOT)
@@ -272,7 +325,7 @@ class Dialogue(FrameProcessor):
         self._message = LeftMessage(self._answers.message(rule.message), since=self._time.now())
         self._wait = Wait(self._message.no_beep_ms)
 
-    def _note_machine(self, frame: HeardFrame | MonologueFrame | None) -> None:
+    def _note_heard(self, frame: HeardFrame | MonologueFrame | None) -> None:
         if frame is not None:
             self._answers.note(frame)
         if isinstance(frame, HeardFrame):
@@ -280,7 +333,7 @@ class Dialogue(FrameProcessor):
 
     async def _introduce(self, frame: HeardFrame, message: str) -> None:
         """Tell a screener once who calls and why, and go on with whoever comes."""
-        self._note_machine(frame)
+        self._note_heard(frame)
         if self.floor.turn is not None:
             await self._interrupt(self.floor.turn)
         self.floor.cut = None
@@ -299,7 +352,7 @@ class Dialogue(FrameProcessor):
         message = self._message
         assert message is not None
         if frame.text:
-            self._note_machine(frame)
+            self._note_heard(frame)
         frame.taken = True
         if message.overdue(self._time.now()):
             await self._close(None, EndedBy.BOT)
@@ -314,12 +367,15 @@ class Dialogue(FrameProcessor):
     async def _act(self, reply: Reply, *, answers: float | None = None) -> None:
         """Effects, then lines, then wait: in this order, since an opt-out is committed before the next word."""
         await self._apply(reply.effects)
-        if self._uncommitted or self.ending not in (None, EndedBy.BOT):
+        if self._committing.pending or self.ending not in (None, EndedBy.BOT):
             return
+        goes_on = isinstance(reply.wait, Transfer) and self.switchboard.is_calling(reply.wait)
         self._wait, self._answers.step = reply.wait, reply.step
+        self.switchboard.drop_unless(reply.wait)
         self.ending = EndedBy.BOT if reply.wait is None else None
-        if reply.lines:
-            await self._say(BotTurn(reply.lines, reply.step, answers, final=reply.wait is None))
+        if reply.lines and not goes_on:
+            final = not isinstance(reply.wait, Wait)
+            await self._say(BotTurn(reply.lines, reply.step, answers, final=final))
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -334,17 +390,11 @@ class Dialogue(FrameProcessor):
                     assert_never(effect)
 
     async def _opt_out(self, effect: OptOut) -> None:
-        self.findings.opted_out = self._uncommitted = True
+        self.findings.opted_out = True
         self.supervisor.answered("wants no more calls", now_ms=self._time.ms(self._time.now()))
-        self._commit = commit = asyncio.ensure_future(self._job.on_opt_out(effect))
-        await asyncio.wait({commit}, timeout=_COMMIT_S)
-        if commit.done():
-            commit.result()
-            self._uncommitted = False
-            return
-        # No word may follow, and silence must not go on: the call ends, and the result tells of the opt-out.
-        _log.error("dialogue.opt_out_slow", attempt=self._job.attempt_id)
-        await self._close(None, EndedBy.BOT)
+        if not await self._committing.begin(effect):
+            # No word may follow, and silence must not go on: the call ends, and the result tells of the opt-out.
+            await self._close(None, EndedBy.BOT)
 
     async def _say(self, turn: BotTurn) -> None:
         self.log.bot.append(turn)
@@ -364,26 +414,23 @@ class Dialogue(FrameProcessor):
 
     async def _close(self, text: str | None, ended_by: EndedBy) -> None:
         """Stop whatever is being said, say one last line and end the call."""
-        if self.ending not in (None, EndedBy.BOT):
+        if self.ending not in (None, EndedBy.BOT) or self.switchboard.joined.is_set():
             return
         if self.floor.turn is not None:
             await self._interrupt(self.floor.turn)
         self.floor.clear()
         self._wait, self.ending = None, ended_by
+        self.switchboard.drop_unless(None)
         if text is not None:
             await self._say(BotTurn([Line(text, interruptible=False)], None, final=True))
 
     async def _fail(self, error: BaseException) -> None:
-        _log.error("dialogue.failed", attempt=self._job.attempt_id, error=_describe(error), exc_info=error)
+        _log.error("dialogue.failed", attempt=self._job.attempt_id, error=describe(error), exc_info=error)
         again = self.findings.error is not None or self.ending is EndedBy.MAX_DURATION
-        self.findings.error = self.findings.error or _describe(error)
+        self.findings.error = self.findings.error or describe(error)
         if again:
             self.floor.clear()
         else:
             # No word may follow an opt-out that is not committed.
-            await self._close(None if self._uncommitted else self._closing.sorry, EndedBy.ERROR)
+            await self._close(None if self._committing.pending else self._closing.sorry, EndedBy.ERROR)
         self.ending = EndedBy.ERROR
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.frames import HeardFrame, MonologueFrame
+from bot.outcome import EndedBy
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,21 @@ class Quiet:
     """The bot has stopped, by itself or interrupted."""
 
 
-Event: TypeAlias = Spoken | Pressed | Failed | Machine | Beeped | StillSpeaking | TimeUp | Silence | Quiet
+@dataclass(frozen=True)
+class NotJoined:
+    """No agent took the customer in this attempt; `kept` tells that the customer is still here."""
+
+    attempt: object
+    kept: bool = True
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Customer and agent were joined, and it is over."""
+
+    ended_by: EndedBy
+
+
+Event: TypeAlias = (
+    Spoken | Pressed | Failed | Machine | Beeped | StillSpeaking | TimeUp | Silence | Quiet | NotJoined | Parted
+)

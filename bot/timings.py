@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from bot.outcome import Speaker, Turn
 from bot.script.replies import Line
 from storage.clock import Clock
 from telephony.call import Call
+
+#: Wall clock and event loop part so far only when the system's clock was set during the call.
+_CLOCK_SET_MS: Final = 2000
+
+
+def lasted_ms(begin: datetime, end: datetime, by_loop_ms: int) -> int:
+    """From `begin` to `end`, or `by_loop_ms` when the system's clock was set between them."""
+    by_clock_ms = (end - begin) // timedelta(milliseconds=1)
+    return max(0, by_clock_ms) if abs(by_clock_ms - by_loop_ms) <= _CLOCK_SET_MS else by_loop_ms
 
 
 class CallTime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from pipecat.frames.frames import (
@@ -61,6 +62,11 @@ class CallInput(BaseInputTransport):
         self._media = media
         self._recorder = recorder
         self._reader: asyncio.Task[None] | None = None
+        self._elsewhere: Callable[[bytes], None] | None = None
+
+    def divert(self, taker: Callable[[bytes], None]) -> None:
+        """From now on give the customer's audio to `taker`, which must not block, and none to the pipeline."""
+        self._elsewhere = taker
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to read."""
@@ -95,6 +101,9 @@ class CallInput(BaseInputTransport):
             except MediaClosed:
                 return
             self._recorder.customer(pcm)
+            if self._elsewhere is not None:
+                self._elsewhere(pcm)
+                continue
             # Past the base class's queue: its time-out on every frame costs more than our work on it.
             await self.push_frame(InputAudioRawFrame(audio=pcm, sample_rate=rate_hz, num_channels=1))
 
@@ -150,6 +159,17 @@ class CallOutput(BaseOutputTransport):
             return False
         return True
 
+    async def play(self, pcm: bytes) -> None:
+        """Sound that is no line of the bot, recorded like one; returns when at most 100 ms are ahead.
+
+        Raises `MediaClosed`. Not while the bot speaks.
+        """
+        await self._write(pcm)
+
+    def hush(self) -> None:
+        """Discard what was played and not yet heard."""
+        self._silence()
+
     async def _begin(self, mark: LineMarkFrame, pcm: bytes) -> None:
         """Tell of a line once its first sound was taken: a call that is over takes none."""
         at = await self._write(pcm)
@@ -194,8 +214,26 @@ class CallTransport(BaseTransport):
             audio_out_end_silence_secs=0,
             audio_out_write_timeout_secs=_HOLD_S,
         )
+        self._rate_hz = media.rate_hz
         self._in = CallInput(media, recorder, params)
         self._out = CallOutput(media, recorder, playback, params)
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of either direction."""
+        return self._rate_hz
+
+    def divert(self, taker: Callable[[bytes], None]) -> None:
+        """See `CallInput.divert`."""
+        self._in.divert(taker)
+
+    async def play(self, pcm: bytes) -> None:
+        """See `CallOutput.play`."""
+        await self._out.play(pcm)
+
+    def hush(self) -> None:
+        """See `CallOutput.hush`."""
+        self._out.hush()
 
     def input(self) -> CallInput:
         """The customer's side."""

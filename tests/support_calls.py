@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bot.conversation import ScriptedConversation, SpeechRuntime
 from bot.hearing import HearingParams
 from bot.loopback import LoopbackCall
-from bot.outcome import ConversationResult, Job, OptOut
+from bot.outcome import Agents, ConversationResult, Job, OptOut
 from bot.recording import Recordings
 from bot.script.language import Script
 from bot.speech.listening import Heard
@@ -93,12 +93,13 @@ class LoudIsVoice(SileroModel):
 class Words:
     """Texts as square waves: each text has a level of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, lowest: int = 3000) -> None:
+        self._lowest = lowest
         self._levels: dict[str, int] = {}
 
     def say(self, text: str, ms: int | None = None) -> bytes:
         """`text` as sound, 250 ms a word."""
-        level = self._levels.setdefault(text, 3000 + 10 * len(self._levels))
+        level = self._levels.setdefault(text, self._lowest + 10 * len(self._levels))
         ms = 250 * len(text.split()) if ms is None else ms
         return np.resize(np.repeat(np.array([level, -level], "<i2"), 8), ms * RATE_HZ // 1000).tobytes()
 
@@ -219,10 +220,14 @@ class World:
     words: Words = field(default_factory=Words)
     opt_outs: list[tuple[str, float]] = field(default_factory=list)
     line: Line | None = None
+    agents: Agents | None = None
+    max_transfer_s: float = 7200.0
+    #: Makes the customer's call.
+    answered: type[LoopbackCall] = LoopbackCall
 
     async def call(self, customer: Customer) -> ConversationResult:
         """Hold the conversation with `customer`."""
-        call = LoopbackCall("attempt-1", rate_hz=RATE_HZ, clock=LoopClock())
+        call = self.answered("attempt-1", rate_hz=RATE_HZ, clock=LoopClock())
         self.line = Line(call, self.words, self.speaker.words)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.line.listen())
@@ -237,7 +242,14 @@ class World:
         return ScriptedConversation(self.script, speech, recordings=self.recordings, clock=LoopClock())
 
     def job(self) -> Job:
-        return Job("attempt-1", self.variables, self.max_call_s, self.on_opt_out or self._opted_out)
+        return Job(
+            "attempt-1",
+            self.variables,
+            self.max_call_s,
+            self.on_opt_out or self._opted_out,
+            agents=self.agents,
+            max_transfer_s=self.max_transfer_s,
+        )
 
     async def _opted_out(self, opt_out: OptOut) -> None:
         self.opt_outs.append((opt_out.evidence, asyncio.get_running_loop().time()))

@@ -19,6 +19,7 @@ from bot.script.language import (
     IntentDeclaration,
     Label,
     Listen,
+    PutThrough,
     Say,
     Silence,
     Step,
@@ -50,6 +51,7 @@ class BlockReader:
             "goto": lambda node, line: Goto(self.reader.text(node, "goto"), line),
             "opt_out": self._opt_out,
             "call_back": self._call_back,
+            "transfer": self._transfer,
             "end": self._end,
         }
 
@@ -115,6 +117,19 @@ class BlockReader:
             return AskBack(line=line)
         ask = optional(self.reader.mapping(node, "call_back", ("ask",)), "ask")
         return AskBack(() if ask is None else self.reader.texts(ask, "ask of call_back"), line)
+
+    def _transfer(self, node: Node, line: int) -> PutThrough:
+        if not isinstance(node, yaml.MappingNode):
+            return PutThrough(self.reader.text(node, "transfer"), line=line)
+        entries = self.reader.mapping(node, "transfer", ("to", "else"))
+        to, otherwise = entries.get("to"), optional(entries, "else")
+        if to is None:
+            self.reader.wrong(node, "transfer leads to nobody", "Add `to:` with a name that stands under `transfers:`")
+        return PutThrough(
+            to="" if to is None else self.reader.text(to, "to of transfer"),
+            otherwise=None if otherwise is None else self._goto(otherwise, "else of transfer"),
+            line=line,
+        )
 
     def _listen(self, node: Node, line: int) -> Listen:
         entries = self.reader.mapping(node, "listen", LISTEN_KEYS)

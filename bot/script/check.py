@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bot.script.codes import settable
-from bot.script.language import AskBack, Block, BuiltIn, End, Goto, Label, Listen, Say, Script, Step
+from bot.script.language import AskBack, Block, BuiltIn, End, Goto, Label, Listen, PutThrough, Say, Script, Step
 from bot.script.nodes import Reader, suggestion
 from bot.script.rendering import RUNTIME_VARIABLES, malformed, placeholders
 
 Text = tuple[str, int]
+#: Blocks that say what comes next.
+_LAST = Goto | End | Listen | PutThrough
 
 
 def check(script: Script, reader: Reader) -> None:
@@ -18,6 +20,7 @@ def check(script: Script, reader: Reader) -> None:
     _check_targets(script, reader)
     _check_intents(script, reader)
     _check_codes(script, reader)
+    _check_transfers(script, reader)
     _check_texts(script, reader)
     for step in script.steps.values():
         _check_shape(step, reader)
@@ -36,6 +39,9 @@ def texts(script: Script) -> Iterator[Text]:
     for rule in script.machines.values():
         if rule.message is not None:
             yield rule.message, rule.line
+    for person in script.transfers.values():
+        if person.whisper is not None:
+            yield person.whisper, person.line
 
 
 def block_texts(block: Block) -> Iterator[Text]:
@@ -73,6 +79,8 @@ def block_targets(block: Block) -> Iterator[Goto]:
     """The steps that a block may lead to."""
     if isinstance(block, Goto):
         yield block
+    if isinstance(block, PutThrough) and block.otherwise is not None:
+        yield block.otherwise
     if isinstance(block, Listen):
         yield from (Goto(choice.step, choice.line) for choice in block.choices)
         yield from block.keys.values()
@@ -108,16 +116,25 @@ def _check_codes(script: Script, reader: Reader) -> None:
             reader.wrong(block.line, f"code `{block.code}` is not declared", remedy)
 
 
+def _check_transfers(script: Script, reader: Reader) -> None:
+    for _, block in script.blocks():
+        if isinstance(block, PutThrough) and block.to and block.to not in script.transfers:
+            remedy = f"Give it a number under `transfers:`. {suggestion(block.to, script.transfers)}"
+            reader.wrong(block.line, f"there is no transfer `{block.to}`", remedy)
+
+
 def _check_texts(script: Script, reader: Reader) -> None:
     known = {variable.name for variable in script.variables} | RUNTIME_VARIABLES
+    whispers = {(whom.whisper, whom.line): f" in the whisper of `{name}`" for name, whom in script.transfers.items()}
     for text, line in dict.fromkeys(texts(script)):
         broken = malformed(text)
         if broken is not None:
-            reader.wrong(line, f"`{broken}` in a text is no variable", "Write {name}, or {{ and }} for braces")
+            where = whispers.get((text, line), " in a text")
+            reader.wrong(line, f"`{broken}`{where} is no variable", "Write {name}, or {{ and }} for braces")
         for name in placeholders(text) if broken is None else ():
             if name not in known:
                 remedy = f"Declare it under `variables:`. {suggestion(name, known)}"
-                reader.wrong(line, f"undefined variable `{name}`", remedy)
+                reader.wrong(line, f"undefined variable `{name}`{whispers.get((text, line), '')}", remedy)
 
 
 def _check_shape(step: Step, reader: Reader) -> None:
@@ -126,16 +143,18 @@ def _check_shape(step: Step, reader: Reader) -> None:
         reader.wrong(step.line, f"step `{step.name}` is empty", "Add blocks, or remove the step")
         return
     for block, follower in pairwise(step.blocks):
-        if isinstance(block, Goto | End | Listen):
+        if isinstance(block, _LAST):
             reader.wrong(
                 follower.line,
                 f"unreachable block in step `{step.name}`",
                 "Move it up, or remove it",
             )
             return
-    if not isinstance(step.blocks[-1], Goto | End | Listen):
+    if not isinstance(step.blocks[-1], _LAST):
         reader.wrong(
-            step.blocks[-1].line, f"step `{step.name}` does not say what comes next", "Add goto, listen or end"
+            step.blocks[-1].line,
+            f"step `{step.name}` does not say what comes next",
+            "Add goto, listen, transfer or end",
         )
 
 
@@ -154,7 +173,7 @@ def _check_reach(script: Script, reader: Reader) -> None:
 
 
 def _check_loops(script: Script, reader: Reader) -> None:
-    """Following goto blocks alone must come to a listen or an end."""
+    """Following goto blocks and failed transfers alone must come to a listen or an end."""
     for step in script.steps.values():
         trail = [step.name]
         while (target := _next_unheard(script, trail[-1])) is not None and target not in trail:
@@ -167,4 +186,6 @@ def _check_loops(script: Script, reader: Reader) -> None:
 def _next_unheard(script: Script, name: str) -> str | None:
     step = script.steps.get(name)
     last = step.blocks[-1] if step and step.blocks else None
+    if isinstance(last, PutThrough):
+        last = last.otherwise
     return last.step if isinstance(last, Goto) else None

@@ -11,9 +11,22 @@ from typing import assert_never
 from bot.errors import MissingVariables
 from bot.outcome import OptOut
 from bot.script.hearing import model_of
-from bot.script.language import AskBack, AskOut, Block, BuiltIn, End, Goto, Label, Listen, Say, Script, Silence
+from bot.script.language import (
+    AskBack,
+    AskOut,
+    Block,
+    BuiltIn,
+    End,
+    Goto,
+    Label,
+    Listen,
+    PutThrough,
+    Say,
+    Script,
+    Silence,
+)
 from bot.script.rendering import CALL_BACK_AT, spoken
-from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Wait
+from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Transfer, Wait
 from bot.understanding.callback import asks_call_back
 from bot.understanding.entities import parse_call_back, spoken_call_back
 from bot.understanding.intents import Understood
@@ -27,6 +40,7 @@ __all__ = [
     "OptOut",
     "Reply",
     "SetCode",
+    "Transfer",
     "Understood",
     "Wait",
     "fill_variables",
@@ -70,21 +84,21 @@ class Interpreter:
         return self._run(None)
 
     def heard(self, text: str) -> Reply:
-        """Answer what the customer said."""
+        """Answer what the customer said; while a person is being called, only an opt-out has an answer."""
         self._heard = text
         self._silences = 0
         if is_opt_out(text) and not self._opted_out:
             return self._hear_opt_out(text)
-        if self.finished:
-            return self._reply(None)
         block = self._block
+        if self.finished or isinstance(block, PutThrough):
+            return self._reply(None)
         if isinstance(block, AskBack) and self._call_back_time(text) is not None:
             return self._run(Understood(BuiltIn.CALL_BACK.value, CALL_BACK_CONFIDENCE))
         return self._answer(self._understand(text, block), block)
 
     def silent(self) -> Reply:
         """Go on after the customer has said nothing for as long as `Wait` told."""
-        if self.finished:
+        if self.finished or isinstance(self._block, PutThrough):
             return self._reply(None)
         self._heard = ""
         silence = self._silence
@@ -103,6 +117,13 @@ class Interpreter:
         self._heard = f"pressed {digit}"
         target = block.keys.get(digit)
         return self._miss(block, None) if target is None else self._enter(target.step, None)
+
+    def not_joined(self) -> Reply:
+        """Go on with a customer whom no agent took."""
+        block = self._block
+        if self.finished or not isinstance(block, PutThrough):
+            return self._reply(None)
+        return self._enter(None if block.otherwise is None else block.otherwise.step, None)
 
     def message(self, text: str) -> tuple[Line, ...]:
         """A text for a machine, which nobody interrupts."""
@@ -235,6 +256,8 @@ class Interpreter:
                 self._record_opt_out(self._heard)
             case AskBack():
                 return self._perform_call_back(block)
+            case PutThrough():
+                return False
             case Listen():
                 if block.ask is not None:
                     self._say(block.ask)
@@ -275,10 +298,18 @@ class Interpreter:
             effects=tuple(self._effects),
             step=self._step.name,
             understood=understood,
-            wait=None if self.finished else Wait(self._silence.after_ms),
+            wait=None if self.finished else self._next(),
         )
         self._lines, self._effects = [], []
         return reply
+
+    def _next(self) -> Wait | Transfer:
+        block = self._block
+        if not isinstance(block, PutThrough):
+            return Wait(self._silence.after_ms)
+        person = self._script.transfers[block.to]
+        whisper = () if person.whisper is None else spoken(person.whisper, self._variables)
+        return Transfer(person.target, whisper, None if block.otherwise is None else block.otherwise.step)
 
 
 def fill_variables(script: Script, given: Mapping[str, str]) -> dict[str, str]:

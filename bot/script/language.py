@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.who_answered.verdict import Answerer
+from telephony.transfer import Target
 
 #: Codes of VOCABULARY (Default action codes) that a script may set without declaring them.
 BUILT_IN_CODES = frozenset({"CB", "DNC"})
@@ -111,6 +112,24 @@ class AskBack:
 
 
 @dataclass(frozen=True)
+class PutThrough:
+    """Transfer the customer to whom `to` names in `transfers`; `otherwise` when nobody picks up (None: end)."""
+
+    to: str
+    otherwise: Goto | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody to whom customers are transferred; `whisper`, which may hold `{variables}`, is for their ear alone."""
+
+    target: Target
+    whisper: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class End:
     """Hang up after what was said."""
 
@@ -183,7 +202,7 @@ class Listen:
     line: int = 0
 
 
-Block = Say | Label | Goto | AskOut | AskBack | End | Listen
+Block = Say | Label | Goto | AskOut | AskBack | PutThrough | End | Listen
 
 
 @dataclass(frozen=True)
@@ -224,6 +243,8 @@ class Script:
     file: str
     #: One rule for each of `MACHINES`.
     machines: Mapping[Answerer, MachineRule] = field(default_factory=lambda: DEFAULT_MACHINES)
+    #: Who can be put through to, by the names that blocks use.
+    transfers: Mapping[str, Person] = field(default_factory=dict)
 
     @property
     def required_variables(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from bot.script.machines import read_machines
 from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional
 from bot.script.prompts import default_lines
 from bot.script.rendering import RUNTIME_VARIABLES
+from bot.script.transfers import read_transfers
 
 DEFAULT_SILENCE_MS = 6000
 DEFAULT_MIN_CONFIDENCE = 0.5
@@ -48,6 +49,7 @@ TOP_KEYS = (
     "silence",
     "min_confidence",
     "machines",
+    "transfers",
     "steps",
 )
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
@@ -114,6 +116,7 @@ def _read_script(reader: Reader, root: Node, file: str) -> Script | None:
         else reader.number(confidence, "min_confidence", 0.1, 1),
         file=file,
         machines=read_machines(reader, optional(top, "machines")),
+        transfers=read_transfers(reader, optional(top, "transfers")),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.outcome import OptOut
 from bot.understanding.intents import Understood
+from telephony.transfer import Target
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,23 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """Put the customer through to a person; when nobody picks up, call `Interpreter.not_joined`.
+
+    The sentences of `whisper` are for the agent alone. `otherwise` is the step that follows then, None for the end.
+    """
+
+    target: Target
+    whisper: tuple[str, ...] = ()
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What to do now: first the effects, then the lines, then wait, or hang up when `wait` is None."""
+    """What to do now: first the effects, then the lines, then wait or transfer; hang up when `wait` is None."""
 
     lines: tuple[Line, ...]
     effects: tuple[Effect, ...]
     step: str
     understood: Understood | None
-    wait: Wait | None
+    wait: Wait | Transfer | None

@@ -6,18 +6,24 @@ import re
 
 import pytest
 
-from bot.script import blocks, codes, loader
+from bot.script import blocks, codes, loader, transfers
 from bot.script.language import BuiltIn
 from tests.support_scripts import ROOT, problems_of, script_of
 
 REFERENCE = (ROOT / "docs/reference/script-language.md").read_text(encoding="utf-8")
 HOW_TO = (ROOT / "docs/how-to/write-a-script.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)
-BLOCKS = ("say", "code", "listen", "goto", "opt_out", "call_back", "end")
+TRANSFER = (ROOT / "docs/how-to/transfer-to-a-person.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", HOW_TO + TRANSFER, re.DOTALL)
+BLOCKS = ("say", "code", "listen", "goto", "opt_out", "call_back", "transfer", "end")
 
 
 @pytest.mark.parametrize("key", loader.TOP_KEYS)
 def test_every_key_of_the_file_is_in_the_reference(key: str) -> None:
+    assert f"| `{key}` |" in REFERENCE
+
+
+@pytest.mark.parametrize("key", transfers.KEYS)
+def test_every_key_of_a_transfer_is_in_the_reference(key: str) -> None:
     assert f"| `{key}` |" in REFERENCE
 
 
