@@ -56,6 +56,8 @@ class Claim:
     dial_at: datetime
     #: How far apart the trunk's rate keeps two calls.
     spacing_us: int = 0
+    #: What the campaign does with machines instead of its script, as the table campaigns has it.
+    machines: Mapping[str, Any] | None = None
 
     @property
     def script_variables(self) -> dict[str, str]:
@@ -384,4 +386,5 @@ def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, tru
         ring_timeout_s=row["ring_timeout_s"],
         max_call_s=row["max_call_s"],
         dial_at=from_us(at_us),
+        machines=row["machines"],
     )

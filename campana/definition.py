@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import MAXYEAR, MINYEAR, date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from campana.errors import CampanaError
 from campana.fields import Zone
+from campana.machines import check_machines
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -76,6 +86,9 @@ class CampaignDefinition(_Part):
     bot: BotPart = BotPart()
     tariff: Path
     trunk: str
+    trunks: tuple[str, ...] = ()
+    overflow: bool = False
+    machines: dict[str, Any] | None = None
     caller_id: str | None = None
     region: str | None = Field(None, pattern="^[A-Z]{2}$")
     time_zone: Zone | None = None
@@ -91,6 +104,33 @@ class CampaignDefinition(_Part):
     codes: dict[str, str] = Field(default_factory=dict)
     report_emails: tuple[str, ...] = ()
     rehearsal: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_trunks(cls, data: Any) -> Any:
+        named = data.get("trunks") if isinstance(data, dict) else None
+        if "trunk" in (data if isinstance(data, dict) else ()) or not (isinstance(named, list) and named):
+            return data
+        return {**data, "trunk": named[0]}
+
+    @field_validator("trunks", mode="before")
+    @classmethod
+    def _trunks_in_order(cls, value: Any, info: ValidationInfo) -> Any:
+        if not (isinstance(value, list | tuple) and value):
+            raise ValueError("trunks are a list, in the order in which calls go out by them: [main, backup]")
+        for place, name in enumerate(value):
+            if name in value[:place]:
+                raise ValueError(f"{name} is named twice; name each trunk once")
+        if info.data.get("trunk", value[0]) != value[0]:
+            raise ValueError("trunk names one trunk and trunks several; leave one of the two fields out")
+        return value
+
+    @field_validator("overflow")
+    @classmethod
+    def _overflows_somewhere(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and len(info.data.get("trunks", ("", ""))) < 2:
+            raise ValueError("calls can only overflow to a second trunk; name several: trunks: [main, backup]")
+        return value
 
     @field_validator("report_emails")
     @classmethod
@@ -116,6 +156,11 @@ class CampaignDefinition(_Part):
         return self
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """Its trunks, in the order in which calls go out by them."""
+        return self.trunks or (self.trunk,)
+
+    @property
     def iso_weekdays(self) -> list[int]:
         """Weekdays with Monday = 1; empty means every day."""
         return [WEEKDAYS.index(day) + 1 for day in self.weekdays]
@@ -130,10 +175,14 @@ def load_definition(path: Path) -> CampaignDefinition:
     for name in ("script", "tariff"):
         if isinstance(data.get(name), str):
             data[name] = path.parent / data[name]
+    mistakes = check_machines(path)
     try:
-        return CampaignDefinition.model_validate(data)
+        definition = CampaignDefinition.model_validate(data)
     except ValidationError as error:
-        raise DefinitionError(_explain(error, path)) from error
+        raise DefinitionError(_explain(_lines(error, path) + mistakes)) from error
+    if mistakes:
+        raise DefinitionError(_explain(mistakes))
+    return definition
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -158,7 +207,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _explain(error: ValidationError, path: Path) -> str:
+def _explain(lines: Sequence[str]) -> str:
+    return "\n".join([*lines, "Every field is explained in docs/reference/campaign-file.md."])
+
+
+def _lines(error: ValidationError, path: Path) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         field = ".".join(str(part) for part in item["loc"]) or "file"
@@ -168,4 +221,4 @@ def _explain(error: ValidationError, path: Path) -> str:
         elif item["type"] == "missing":
             message = "this field is required"
         lines.append(f"{path}: {field}: {message}")
-    return "\n".join([*lines, "Every field is explained in docs/reference/campaign-file.md."])
+    return lines

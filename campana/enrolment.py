@@ -17,6 +17,7 @@ from campaigns.campaigns import NewCampaign, create_campaign
 from campaigns.codes import DEFAULTS
 from campana.application import App
 from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
+from campana.machines import unknown_variables
 from models.catalogue import Kind
 from storage.tables import accounts, bots, campaigns, tariffs
 
@@ -26,9 +27,10 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
 
     Raises `DefinitionError`, or the script's and the tariff's own errors, before anything is stored.
     """
-    _require_trunk(app, definition)
+    _require_trunks(app, definition)
     zone = definition.time_zone or app.settings.account.time_zone
     script = load_script(_readable(definition.script, "script"))
+    _require_variables(definition, script)
     tariff = load_tariff(_readable(definition.tariff, "tariff"), zone=ZoneInfo(zone))
     await _require_currency(app, definition, tariff)
     voice = definition.bot.voice or app.settings.models.speaking
@@ -43,13 +45,23 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
         return await create_campaign(conn, replace(new, bot_id=bot_id, tariff_id=tariff_id), app.clock.now())
 
 
-def _require_trunk(app: App, definition: CampaignDefinition) -> None:
+def _require_trunks(app: App, definition: CampaignDefinition) -> None:
     known = [trunk.name for trunk in app.settings.trunks]
-    if definition.trunk not in known:
-        names = ", ".join(known) or "none yet"
+    for name in definition.ways:
+        if name not in known:
+            field, names = "trunks" if definition.trunks else "trunk", ", ".join(known) or "none yet"
+            raise DefinitionError(
+                f"{field}: there is no trunk {name!r} in the settings (known: {names}); "
+                "add a [[trunks]] table, see docs/reference/settings.md"
+            )
+
+
+def _require_variables(definition: CampaignDefinition, script: Script) -> None:
+    missing = unknown_variables(script, definition.machines)
+    if missing:
         raise DefinitionError(
-            f"trunk: there is no trunk {definition.trunk!r} in the settings (known: {names}); "
-            "add a [[trunks]] table, see docs/reference/settings.md"
+            f"machines: undefined variable `{missing[0]}`; declare it under `variables:` of {definition.script}, "
+            "or leave it out of the message"
         )
 
 
@@ -111,7 +123,10 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         name=definition.name,
         bot_id=0,
         tariff_id=0,
-        trunk=definition.trunk,
+        trunk=definition.ways[0],
+        backup_trunks=definition.ways[1:],
+        overflow=definition.overflow,
+        machines=definition.machines or None,
         region=definition.region or app.settings.account.region,
         time_zone=zone,
         caller_id=definition.caller_id,

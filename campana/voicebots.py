@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select
 
@@ -19,6 +21,7 @@ from bot.speech.pool import WorkPool
 from bot.speech.speaking import CachedSpeaker, WarmProgress, open_speaker
 from campaigns.claiming import Claim
 from campana.application import App
+from campana.machines import with_machines
 from storage.tables import bots, campaigns
 
 
@@ -32,27 +35,32 @@ class Voicebots:
     _listener: WhisperListener
     _stack: contextlib.AsyncExitStack
     _runtimes: dict[tuple[str, str], SpeechRuntime] = field(default_factory=dict)
-    _conversations: dict[int, ScriptedConversation] = field(default_factory=dict)
+    _conversations: dict[tuple[int, str], ScriptedConversation] = field(default_factory=dict)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, claim: Claim) -> Conversation:
         """The conversation for a claim, this contact's own lines spoken into the phrase cache."""
-        conversation = await self.conversation(claim.bot_id)
+        conversation = await self.conversation(claim.bot_id, claim.machines)
         await conversation.prepare(claim.script_variables)
         return conversation
 
     async def warm(self, campaign_id: int, progress: WarmProgress | None = None) -> None:
         """Speak the lines that are the same for every contact of a campaign."""
         async with self.app.database.read() as conn:
-            bot_id = (await conn.execute(select(campaigns.c.bot_id).where(campaigns.c.id == campaign_id))).scalar_one()
-        await (await self.conversation(bot_id)).warm(progress=progress)
+            chosen = select(campaigns.c.bot_id, campaigns.c.machines).where(campaigns.c.id == campaign_id)
+            bot_id, machines = (await conn.execute(chosen)).one()
+        await (await self.conversation(bot_id, machines)).warm(progress=progress)
 
-    async def conversation(self, bot_id: int) -> ScriptedConversation:
-        """The conversation of a bot, opened at its first use. Raises what its script, voice or models are short of."""
+    async def conversation(self, bot_id: int, machines: Mapping[str, Any] | None = None) -> ScriptedConversation:
+        """The conversation of a bot, opened at its first use; `machines` as its campaign has them.
+
+        Raises what its script, voice or models are short of.
+        """
+        key = (bot_id, json.dumps(machines, sort_keys=True))
         async with self._opening:
-            if bot_id not in self._conversations:
-                self._conversations[bot_id] = await self._open(bot_id)
-            return self._conversations[bot_id]
+            if key not in self._conversations:
+                self._conversations[key] = await self._open(bot_id, machines)
+            return self._conversations[key]
 
     async def speaker(self, voice: str) -> CachedSpeaker:
         """A voice of the catalogue with the shared phrase cache."""
@@ -61,10 +69,11 @@ class Voicebots:
         self._stack.push_async_callback(speaker.aclose)
         return speaker
 
-    async def _open(self, bot_id: int) -> ScriptedConversation:
+    async def _open(self, bot_id: int, machines: Mapping[str, Any] | None) -> ScriptedConversation:
         async with self.app.database.read() as conn:
             bot = (await conn.execute(select(bots).where(bots.c.id == bot_id))).mappings().one()
-        return await self.scripted(load_script(bot["script"], bot["name"]), bot["voice"], bot["speed"])
+        script = with_machines(load_script(bot["script"], bot["name"]), machines)
+        return await self.scripted(script, bot["voice"], bot["speed"])
 
     async def scripted(self, script: Script, voice: str, speed: float = 1.0) -> ScriptedConversation:
         """A conversation by this script in this voice; ears listen in the script's language."""

@@ -32,6 +32,32 @@ def test_windows_weekdays_and_rules_are_read(tmp_path: Path) -> None:
     assert campaign.call_backs[0].after_min == 20
 
 
+def test_one_trunk_or_several_in_order(tmp_path: Path) -> None:
+    assert load_definition(written(tmp_path, MINIMAL)).ways == ("carrier",)
+    several = MINIMAL.replace("trunk: carrier", "trunks: [main, backup]\noverflow: true")
+    campaign = load_definition(written(tmp_path, several))
+    assert (campaign.ways, campaign.overflow) == (("main", "backup"), True)
+
+
+def test_machines_are_read_in_the_words_of_the_script(tmp_path: Path) -> None:
+    text = MINIMAL + "machines:\n  voicemail: hang_up\n  screening: {message: 'For {name}.'}\n"
+    assert load_definition(written(tmp_path, text)).machines == {
+        "voicemail": "hang_up",
+        "screening": {"message": "For {name}."},
+    }
+
+
+def test_mistakes_in_machines_are_told_with_their_lines_among_the_others(tmp_path: Path) -> None:
+    text = MINIMAL + "concurrency: 0\nmachines:\n  voicemal: hang_up\n  fax: {message: Hi}\n  ivr: maybe\n"
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(written(tmp_path, text))
+    told = str(caught.value)
+    assert "concurrency: " in told
+    assert "c.yaml, line 8: unknown key `voicemal` in machines. Did you mean `voicemail`?" in told
+    assert "c.yaml, line 9: machines, `fax` takes no message. Write hang_up or talk_on" in told
+    assert "c.yaml, line 10: machines, `ivr` is `maybe`" in told
+
+
 @pytest.mark.parametrize(
     ("extra", "field", "remedy"),
     [
@@ -43,6 +69,13 @@ def test_windows_weekdays_and_rules_are_read(tmp_path: Path) -> None:
         ("concurrency: 0\n", "concurrency", "greater than or equal to 1"),
         ("start: 2026-12-02\nend: 2026-12-01\n", "", "ends before it starts"),
         ("call_backs: [{when: []}]\n", "call_backs.0.when", "at least 1"),
+        ("trunks: [other, backup]\n", "trunks: ", "leave one of the two fields out"),
+        ("trunks: []\n", "trunks: ", "[main, backup]"),
+        ("trunks: carrier\n", "trunks: ", "[main, backup]"),
+        ("trunks: [carrier, b, b]\n", "trunks: ", "b is named twice"),
+        ("overflow: true\n", "overflow: ", "trunks: [main, backup]"),
+        ("machines: hang_up\n", "machines: ", "dictionary"),
+        ("machines: {voicemail: {message: 'Hi {Name'}}\n", "line 6", "Write {name}"),
     ],
 )
 def test_a_mistake_names_file_field_and_remedy(tmp_path: Path, extra: str, field: str, remedy: str) -> None:
