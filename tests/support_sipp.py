@@ -134,6 +134,51 @@ Content-Length: 0
     return "\n".join([*steps, pause(bye_after_ms), bye])
 
 
+def request(method: str, cseq: int, body: str = "", *, headers: Sequence[str] = (), answered: str = "200") -> str:
+    """A request within the dialog, and the status that it must be answered with."""
+    lines = [
+        f"{method} sip:caller@{HOST} SIP/2.0",
+        f"Via: SIP/2.0/UDP {HOST}:[local_port];branch=[branch]",
+        f"From: <sip:callee@{HOST}>;tag=sipp[call_number]",
+        "To:[$2]",
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {method}",
+        "Max-Forwards: 70",
+        f"Contact: <sip:{HOST}:[local_port]>",
+        *headers,
+        "Content-Length: [len]",
+    ]
+    text = "\n".join(lines) + f"\n\n{body}\n"
+    return f'<send retrans="500"><![CDATA[\n{text}]]></send>\n<recv response="{answered}"/>'
+
+
+def notify(status: str, cseq: int, *, last: bool = False) -> str:
+    """Tell what became of the call that REFER asked for (RFC 3515 section 2.4.5)."""
+    state = "terminated;reason=noresource" if last else "active;expires=60"
+    headers = ["Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag;version=2.0"]
+    return request("NOTIFY", cseq, f"SIP/2.0 {status}", headers=headers)
+
+
+def talk(*steps: str, codec: str = "PCMA", ended_by_us: bool = False) -> str:
+    """Answer at once, go through some steps, then wait for the far end's BYE unless one of them was our own."""
+    ending = [] if ended_by_us else ['<recv request="BYE"/>', _once(respond("200 OK"))]
+    return "\n".join([_INVITE, respond("180 Ringing"), _accept(codec), *steps, *ending])
+
+
+def refer(status: str = "202 Accepted", *, headers: Sequence[str] = ()) -> str:
+    """Wait for a REFER and answer it."""
+    return '<recv request="REFER"/>\n' + _once(respond(status, headers=headers))
+
+
+def _once(response: str) -> str:
+    return response.replace(' retrans="500"', "")
+
+
+def own_bye(cseq: int = 1) -> str:
+    """Hang up."""
+    return request("BYE", cseq)
+
+
 @dataclass(frozen=True)
 class Sipp:
     """A running SIPp."""

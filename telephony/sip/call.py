@@ -8,14 +8,16 @@ from datetime import datetime
 
 import structlog
 from baresip.call import Call as StackCall
-from baresip.call import DigitEvent
 from baresip.errors import BaresipError, StaleHandleError
 
 from telephony.call import CallEnd
 from telephony.errors import MediaClosed, TelephonyError
 from telephony.sip.leg import Leg
 from telephony.sip.media import SipMedia
+from telephony.sip.refer import InvalidTarget, refer, refer_to
 from telephony.sip.runtime import SipRuntime
+from telephony.transfer import HandOver, Target
+from telephony.trunk import TrunkConfig
 
 _log = structlog.get_logger(__name__)
 #: The stack reports the end of a call that we end at once; a stack that is stuck must not hold the campaign.
@@ -25,10 +27,11 @@ _HANGUP_S = 5.0
 class SipCall:
     """Built when the answer comes; its audio flows from that moment on."""
 
-    def __init__(self, leg: Leg, runtime: SipRuntime) -> None:
+    def __init__(self, leg: Leg, runtime: SipRuntime, trunk: TrunkConfig, region: str | None = None) -> None:
         assert leg.call is not None
         assert leg.answered_at is not None
         self._leg, self._runtime = leg, runtime
+        self._trunk, self._region = trunk, region
         self._stack_call: StackCall = leg.call
         self._answered_at = leg.answered_at
         self._listeners: list[Callable[[str], None]] = []
@@ -41,7 +44,7 @@ class SipCall:
         )
         runtime.ticker.add(self._media)
         leg.when_closed(self._media.close)
-        leg.call.on_dtmf(self._key)
+        leg.when_key(self._key)
 
     @property
     def attempt_id(self) -> str:
@@ -71,10 +74,19 @@ class SipCall:
         await self._leg.closed.wait()
         return self._leg.end()
 
-    def _key(self, digit: DigitEvent) -> None:
+    async def hand_over(self, target: Target) -> HandOver:
+        """See `telephony.transfer.HandsOver`: by REFER, at the trunk's host unless the target is a SIP URI."""
+        try:
+            uri = refer_to(target.number, self._trunk, self._region)
+        except InvalidTarget as exc:
+            closed = self._leg.closed.is_set()
+            return HandOver(answered=False, at=self._leg.now(), kept=not closed, text=str(exc))
+        return await refer(self._leg, uri, target.ring_s)
+
+    def _key(self, digit: str) -> None:
         for listener in self._listeners:
             try:
-                listener(digit.digit)
+                listener(digit)
             except Exception:  # one listener's fault must not keep the key from the others
                 _log.exception("sip.dtmf_listener_failed", attempt_id=self.attempt_id)
 

@@ -30,11 +30,19 @@ _log = structlog.get_logger(__name__)
 class SipDialer:
     """Places calls over one trunk. Several dialers share the SIP stack of the process.
 
-    `async with SipDialer(trunk) as dialer:` or `await SipDialer.open(trunk)` and `aclose()`.
+    `async with SipDialer(trunk) as dialer:` or `await SipDialer.open(trunk)` and `aclose()`. `region` (ISO 3166, such
+    as VN) is where national numbers are written without a country code: for agents to whom a call is handed over.
     """
 
-    def __init__(self, trunk: TrunkConfig, settings: SipSettings | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        trunk: TrunkConfig,
+        settings: SipSettings | None = None,
+        clock: Clock | None = None,
+        region: str | None = None,
+    ) -> None:
         self.trunk = trunk
+        self._region = region
         self._settings = settings or SipSettings.reaching(trunk)
         self._clock = clock or SystemClock()
         self._runtime: SipRuntime | None = None
@@ -44,13 +52,17 @@ class SipDialer:
 
     @classmethod
     async def open(
-        cls, trunk: TrunkConfig, settings: SipSettings | None = None, clock: Clock | None = None
+        cls,
+        trunk: TrunkConfig,
+        settings: SipSettings | None = None,
+        clock: Clock | None = None,
+        region: str | None = None,
     ) -> SipDialer:
         """A dialer ready to dial, registered if the trunk wants it.
 
         Raises `SipStackError` if the stack cannot start, `RegistrationFailed` if the trunk refuses us.
         """
-        return await cls(trunk, settings, clock).__aenter__()
+        return await cls(trunk, settings, clock, region).__aenter__()
 
     async def __aenter__(self) -> Self:
         runtime = await SipRuntime.acquire(self._settings)
@@ -163,7 +175,7 @@ class SipDialer:
 
     def _result(self, leg: Leg, runtime: SipRuntime) -> Call | NotAnswered:
         if leg.answered_at is not None and not leg.hanging_up:
-            return SipCall(leg, runtime)
+            return SipCall(leg, runtime, self.trunk, self._region)
         timed_out = leg.hanging_up or leg.state is not LegState.CLOSED
         outcome = classify_sip(leg.sip_code, rang=leg.rang, timed_out=timed_out, we_cancelled=self._closing)
         return NotAnswered(

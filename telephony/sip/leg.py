@@ -23,6 +23,8 @@ from telephony.sip.trace import Response
 _log = structlog.get_logger(__name__)
 _CAUSE = re.compile(r"Q\.850\s*;\s*cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 _ERRNO = re.compile(r"\[(\d+)\]$")
+#: The stack's own words, spelt as it spells them, for a call that it ended because NOTIFY told of an answer.
+_HANDED_OVER = "Call transfered"
 
 
 class LegState(Enum):
@@ -56,6 +58,8 @@ class Leg:
         self.q850: int | None = None
         self.text: str | None = None
         self.hanging_up = False
+        self.handed_over = False
+        self._when_key: list[Callable[[str], None]] = []
         self._when_closed: list[Callable[[], None]] = []
         self._clock = clock
         self._on_phase = on_phase
@@ -66,6 +70,14 @@ class Leg:
             listener()
         else:
             self._when_closed.append(listener)
+
+    def when_key(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with each key that the far end presses."""
+        self._when_key.append(listener)
+
+    def now(self) -> datetime:
+        """The time, by the clock of this leg."""
+        return self._clock.now()
 
     def originating(self) -> None:
         """The INVITE is about to leave."""
@@ -80,17 +92,22 @@ class Leg:
         elif event.event is Event.CALL_ESTABLISHED:
             self._move(LegState.ESTABLISHED)
         elif event.event is Event.CALL_CLOSED and not self.closed.is_set():
-            self._read_reason(event.text or "")
-            if not self.hanging_up:
-                self.parted.set()
-            self._move(LegState.CLOSED)
+            self._closed(event.text or "")
+        elif event.event is Event.CALL_DTMF_START and event.text:
+            # Not at its end: that of SIP INFO is lost where the next key comes within the duration of this one.
+            self.key(event.text)
+
+    def key(self, digit: str) -> None:
+        """The far end pressed a key."""
+        for listener in self._when_key:
+            listener(digit)
 
     def response(self, response: Response) -> None:
         """Take one response to our requests, as the trace tells it."""
         if response.method == "INVITE":
             self.responded = True
             self.heard.set()
-        if self.hanging_up and response.status >= 200 and response.method in ("INVITE", "BYE"):
+        if (self.hanging_up or self.handed_over) and response.status >= 200 and response.method in ("INVITE", "BYE"):
             self.parted.set()
 
     def give_up(self, text: str) -> None:
@@ -105,6 +122,8 @@ class Leg:
         hangup_by = self._hangup_by()
         # The stack's words for an ordinary hang-up tell nothing; for a broken call they are all there is.
         text = self.text if hangup_by is HangupBy.NETWORK else None
+        if self.handed_over:
+            text = "handed over to an agent; who hung up later is not told to us"
         return CallEnd(hangup_by, self.ended_at, sip_code=self.sip_code, q850=self.q850, text=text)
 
     def _hangup_by(self) -> HangupBy:
@@ -115,6 +134,13 @@ class Leg:
         if number is not None and int(number.group(1)) == errno.ECONNRESET:
             return HangupBy.CUSTOMER
         return HangupBy.NETWORK
+
+    def _closed(self, text: str) -> None:
+        self.handed_over = text == _HANDED_OVER and not self.hanging_up
+        self._read_reason(text)
+        if not self.hanging_up and not self.handed_over:
+            self.parted.set()
+        self._move(LegState.CLOSED)
 
     def _read_reason(self, text: str) -> None:
         cause = _CAUSE.search(text)

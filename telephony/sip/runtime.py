@@ -20,7 +20,7 @@ from telephony.sip.headers import ATTEMPT_HEADER
 from telephony.sip.leg import Leg
 from telephony.sip.settings import SipSettings
 from telephony.sip.ticker import Ticker
-from telephony.sip.trace import Response, Trace
+from telephony.sip.trace import RefusedKey, Response, Trace
 
 _log = structlog.get_logger(__name__)
 _DRAIN_S = 5.0
@@ -48,7 +48,7 @@ class SipRuntime:
         self._parting: set[Leg] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._trace = Trace(self._response_from_thread)
+        self._trace = Trace(self._response_from_thread, self._key_from_thread)
         self._mourners: list[Callable[[], None]] = []
 
     @classmethod
@@ -249,6 +249,15 @@ class SipRuntime:
             leg.response(response)
             if leg in self._parting and leg.parted.is_set():
                 self._part(leg)
+
+    def _key_from_thread(self, key: RefusedKey) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed before the stack
+            self._loop.call_soon_threadsafe(self._key, key)
+
+    def _key(self, key: RefusedKey) -> None:
+        leg = self._by_call_id.get(key.call_id)
+        if leg is not None and not leg.closed.is_set():
+            leg.key(key.digit)
 
     def _refuse(self, call: StackCall) -> None:
         _log.warning("sip.incoming_call_refused")

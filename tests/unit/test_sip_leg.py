@@ -142,3 +142,32 @@ def test_a_leg_that_the_stack_forgot_is_given_up() -> None:
     heard.leg.give_up("no word from the stack")
     assert heard.leg.closed.is_set()
     assert heard.leg.end().text == "no word from the stack"
+
+
+def test_a_call_that_was_handed_over_ends_by_the_network_and_our_bye_is_still_waited_for() -> None:
+    heard = Heard()
+    heard.tell(Event.CALL_ESTABLISHED)
+    heard.tell(Event.CALL_CLOSED, "Call transfered")
+    end = heard.leg.end()
+    assert heard.leg.handed_over
+    assert end.hangup_by is HangupBy.NETWORK
+    assert "handed over" in (end.text or "")
+    assert not heard.leg.parted.is_set()
+    heard.leg.response(Response(200, "NOTIFY", "c-1"))
+    assert not heard.leg.parted.is_set()
+    heard.leg.response(Response(200, "BYE", "c-1"))
+    assert heard.leg.parted.is_set()
+
+
+def test_keys_are_told_when_pressed_though_the_next_comes_before_their_end() -> None:
+    heard, keys = Heard(), []
+    heard.leg.when_key(keys.append)
+    heard.tell(Event.CALL_ESTABLISHED)
+    for event, text in (
+        (Event.CALL_DTMF_START, "5"),
+        (Event.CALL_DTMF_START, "5"),
+        (Event.CALL_DTMF_END, None),
+        (Event.CALL_DTMF_START, "#"),
+    ):
+        heard.tell(event, text)
+    assert keys == ["5", "5", "#"]

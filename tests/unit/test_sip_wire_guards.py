@@ -73,7 +73,7 @@ def test_what_is_no_received_response_is_passed_over(line: str) -> None:
 def test_the_trace_is_taken_out_of_the_logs_and_put_back() -> None:
     logger, heard = logging.getLogger(TRACE_LOGGER), list[Response]()
     before = (logger.level, logger.propagate, list(logger.handlers))
-    trace = Trace(heard.append)
+    trace = Trace(heard.append, lambda _key: None)
     trace.install()
     logger.debug("%s", TRYING)
     assert logger.propagate is False
