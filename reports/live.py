@@ -42,7 +42,7 @@ class Live:
     totals: Totals
     #: When the next contact may be called, while nobody is called and somebody is still to be.
     next_at: datetime | None
-    #: Why calls wait for the trunk, when they do.
+    #: Why calls do not go out by the first trunk, when they do not.
     trunk: TrunkPause | None = None
 
     @property

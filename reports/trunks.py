@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.rows import words
@@ -37,6 +37,7 @@ class TrunkLine:
     channels: int
     #: New calls a second.
     cps: float
+    #: Calls that hold a channel; a transfer holds two.
     live_calls: int
     health: str
     failures: int
@@ -44,7 +45,7 @@ class TrunkLine:
     paused_at: datetime | None
     pause_reason: str | None
     probe_at: datetime | None
-    #: Codes of the campaigns that run over it.
+    #: Codes of the running campaigns that have it, first or as a backup.
     campaigns: tuple[str, ...]
     failing_calls: tuple[FailingCall, ...]
 
@@ -54,36 +55,58 @@ class TrunkLine:
 
 
 @dataclass(frozen=True)
-class TrunkPause:
-    """Why a campaign's calls wait."""
+class ClosedTrunk:
+    """A trunk over which no call is placed but one on trial."""
 
-    trunk: str
+    name: str
     reason: str
     since: datetime | None
+
+
+@dataclass(frozen=True)
+class TrunkPause:
+    """The first of a campaign's trunks is closed."""
+
+    #: It and those behind it, up to the one in use.
+    closed: tuple[ClosedTrunk, ...]
+    #: By which calls go out meanwhile; None: they wait.
+    used: str | None
 
 
 async def trunk_list(conn: AsyncConnection) -> tuple[TrunkLine, ...]:
     """Every trunk, by name."""
     (ended,) = words(["ended"])
-    busy = select(attempts.c.trunk, func.count()).where(attempts.c.phase != ended, attempts.c.phase != "wrapup")
+    channels = func.sum(case((attempts.c.phase == "transferring", 2), else_=1))
+    busy = select(attempts.c.trunk, channels).where(attempts.c.phase != ended, attempts.c.phase != "wrapup")
     live = {name: count for name, count in (await conn.execute(busy.group_by(attempts.c.trunk))).all()}  # noqa: C416 - Row is no pair to mypy
-    running = select(campaigns.c.trunk, campaigns.c.code).where(campaigns.c.state == "running")
+    running = select(campaigns.c.trunk, campaigns.c.backup_trunks, campaigns.c.code)
+    running = running.where(campaigns.c.state == "running").order_by(campaigns.c.code)
     codes: dict[str, list[str]] = {}
-    for name, code in (await conn.execute(running.order_by(campaigns.c.code))).all():
-        codes.setdefault(name, []).append(code)
+    for first, others, code in (await conn.execute(running)).all():
+        for name in (first, *others):
+            codes.setdefault(name, []).append(code)
     rows = (await conn.execute(select(trunks).order_by(trunks.c.name))).mappings().all()
     return tuple(_line(dict(row), live.get(row["name"], 0), codes.get(row["name"], [])) for row in rows)
 
 
 async def trunk_pause(conn: AsyncConnection, campaign_id: int) -> TrunkPause | None:
-    """Why the calls of a running campaign wait for their trunk; None when they do not."""
-    statement = (
-        select(trunks.c.name, trunks.c.pause_reason, trunks.c.paused_at)
-        .join(campaigns, campaigns.c.trunk == trunks.c.name)
-        .where(campaigns.c.id == campaign_id, campaigns.c.state == "running", trunks.c.health.in_(sorted(CLOSED)))
-    )
-    row = (await conn.execute(statement)).first()
-    return None if row is None else TrunkPause(row.name, row.pause_reason or "", row.paused_at)
+    """Why the calls of a running campaign do not go out by its first trunk; None when they do."""
+    chosen = select(campaigns.c.trunk, campaigns.c.backup_trunks)
+    row = (await conn.execute(chosen.where(campaigns.c.id == campaign_id, campaigns.c.state == "running"))).first()
+    return None if row is None else await pause_of(conn, (row.trunk, *row.backup_trunks))
+
+
+async def pause_of(conn: AsyncConnection, names: Sequence[str]) -> TrunkPause | None:
+    """Why calls do not go out by the first of these trunks; None when they do."""
+    found = select(trunks.c.name, trunks.c.health, trunks.c.pause_reason, trunks.c.paused_at)
+    rows = {row.name: row for row in (await conn.execute(found.where(trunks.c.name.in_(names)))).all()}
+    closed: list[ClosedTrunk] = []
+    for name in names:
+        if name in rows and rows[name].health not in CLOSED:
+            return TrunkPause(tuple(closed), name) if closed else None
+        if name in rows:
+            closed.append(ClosedTrunk(name, rows[name].pause_reason or "", rows[name].paused_at))
+    return TrunkPause(tuple(closed), None)
 
 
 def failing_calls(rows: Sequence[Mapping[str, Any]]) -> tuple[FailingCall, ...]:

@@ -88,6 +88,35 @@ async def test_a_paused_trunk_says_why_since_when_and_what_to_do(client: httpx.A
     assert "401 Unauthorized" in campaign
 
 
+async def test_calls_that_go_out_by_another_trunk_are_told_so(
+    client: httpx.AsyncClient, database: Database, tmp_path: Path
+) -> None:
+    await _pause(database)
+    async with database.write() as conn:
+        await conn.execute(insert(trunks).values(name="backup", channels=5, cps=1.0, next_call_us=0))
+    await _set(database, campaigns, backup_trunks=["backup"], report_emails=["boss@example.com"])
+    page = (await client.get("/campaigns/1")).text
+    assert "401 Unauthorized; calls go out by backup</p>" in page
+    assert "C1" in (await client.get("/trunks")).text.split(">backup<")[1].split("</tr>")[0]
+    mail = await _mailed(database, tmp_path)
+    assert "401 Unauthorized; calls go out by backup" in mail
+    assert "Campaign C1: calls go out by backup." in mail
+    assert "wait for it" not in mail
+    async with database.write() as conn:
+        closed = {"health": "paused", "pause_reason": "maintenance", "paused_at": START}
+        await conn.execute(update(trunks).where(trunks.c.name == "backup").values(**closed))
+    page = (await client.get("/campaigns/1")).text
+    assert '; Trunk <a href="/trunks">backup</a> paused' in page
+    assert "calls go out" not in page
+    assert "Campaigns that wait for it: C1" in await _mailed(database, tmp_path)
+
+
+async def _mailed(database: Database, folder: Path) -> str:
+    async with MailSink(folder / "mail") as sink:
+        await deliver_trunk_mail(database, PAYLOAD, SmtpSettings(port=sink.port))
+        return " ".join(sink.files[-1].read_text().split())
+
+
 async def test_a_trunk_on_trial_and_a_suspect_one_are_told_apart(client: httpx.AsyncClient, database: Database) -> None:
     await _pause(database, health="trying", probe_at=None)
     assert "one call is tried" in (await client.get("/trunks")).text
