@@ -1,4 +1,4 @@
-"""The conversation itself: what was heard goes to the script, what the script answers is said, played and waited on."""
+"""The conversation itself: what was heard goes to the script, what the script answers is said and waited on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from bot.events import (
     StillSpeaking,
     TimeUp,
 )
-from bot.floor import Floor
-from bot.frames import BeepFrame, HeardFrame, LineFrame, MonologueFrame, SpeechStartedFrame
+from bot.frames import BeepFrame, HeardFrame, MonologueFrame, SpeechStartedFrame
 from bot.leaving import LeftMessage
 from bot.outcome import EndedBy, Job, OptOut
+from bot.saying import Saying
 from bot.script.language import MachinePolicy
 from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Transfer, Wait
 from bot.timings import BotTurn, CallTime, TurnLog
@@ -40,9 +40,6 @@ from bot.who_answered import Answerer, Supervisor
 
 _log = structlog.get_logger(__name__)
 
-#: A voice that begins this early is mostly the "Hello?" of picking up: it stops the greeting only when it lasts.
-_PICK_UP_MS: Final = 1500
-_PICK_UP_LASTS_MS: Final = 600
 #: Who answers greets within this time; later words answer the bot.
 _GREETING_MS: Final = 5000
 
@@ -52,7 +49,6 @@ class Dialogue(FrameProcessor):
 
     def __init__(self, answers: Answers, job: Job, time: CallTime, closing: ClosingLines) -> None:
         super().__init__()
-        self.floor = Floor(lambda: self._events.put_nowait(Quiet()))
         #: Who ends the call after the present words, None while nobody does.
         self.ending: EndedBy | None = None
         self._answers = answers
@@ -60,14 +56,14 @@ class Dialogue(FrameProcessor):
         self._time = time
         self._closing = closing
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._saying = Saying(self, answers.log, self.tell)
+        self.floor = self._saying.floor
         self._wait: Wait | Transfer | None = None
         self._committing = Committing(job)
         #: Set before `converse`.
         self.switchboard: Switchboard
         #: What was begun to say before was said into the ringing.
         self._rang_until = 0.0
-        self._voice_on = False
-        self._pick_up_until: float | None = None
         #: A message for a machine, from the verdict until it is said.
         self._message: LeftMessage | None = None
         self._introduced = False
@@ -115,10 +111,9 @@ class Dialogue(FrameProcessor):
                     self._events.put_nowait(Beeped())
                 return
             case SpeechStartedFrame():
-                await self._speech_started(frame)
+                await self._saying.speech_started(frame)
             case VADUserStartedSpeakingFrame() | VADUserStoppedSpeakingFrame():
-                self._voice_on = isinstance(frame, VADUserStartedSpeakingFrame)
-                await self._check_pick_up()
+                await self._saying.voice(frame)
         await self.push_frame(frame, direction)
 
     def tell(self, event: Event) -> None:
@@ -199,7 +194,7 @@ class Dialogue(FrameProcessor):
                 if self._message is not None:
                     await self._say_message()
             case StillSpeaking():
-                await self._check_pick_up()
+                await self._saying.check_pick_up()
             case Machine():
                 await self._meet_machine(event.frame)
             case TimeUp():
@@ -243,58 +238,24 @@ class Dialogue(FrameProcessor):
         else:
             await self._act(self._answers.not_joined())
 
-    async def _speech_started(self, frame: SpeechStartedFrame) -> None:
-        self.floor.speech_at = frame.at
-        turn = self.floor.turn
-        if turn is None or (turn.final and not frame.continues):
-            return
-        if turn is self.log.bot[0] and self._time.ms(frame.at) <= _PICK_UP_MS:
-            self._pick_up_until = frame.at + _PICK_UP_LASTS_MS / 1000
-            asyncio.get_running_loop().call_at(self._pick_up_until, self._events.put_nowait, StillSpeaking())
-            return
-        await self._interrupt(turn)
-
-    async def _check_pick_up(self) -> None:
-        """Stop the greeting once the voice that began with it is more than a "Hello?"."""
-        until, turn = self._pick_up_until, self.floor.turn
-        if until is None or not self._voice_on or self._time.now() < until:
-            return
-        self._pick_up_until = None
-        if turn is not None and turn is self.log.bot[0]:
-            await self._interrupt(turn)
-
-    async def _interrupt(self, turn: BotTurn) -> None:
-        """Stop what may be stopped of `turn`; a line that must be heard goes on, the lines behind it do not."""
-        self.floor.interrupt(turn)
-        await self.broadcast_interruption()  # type: ignore[no-untyped-call]
-        self.floor.dropped(turn, self._time.now())
-
     async def _answer(self, frame: HeardFrame) -> None:
-        self.floor.speech_at = self._pick_up_until = None
-        self.floor.quiet_since = max(self.floor.quiet_since, self._time.now())
-        turn = self.floor.turn
+        self._saying.speech_over()
         if self._message is not None and not self._is_person(frame):
             await self._listen_to_machine(frame)
         elif not frame.text:
-            await self._go_on()
+            await self._saying.go_on()
         elif frame.started_at < self._rang_until and not is_opt_out(frame.text):
             self._note_heard(frame)
-            await self._go_on()
+            await self._saying.go_on()
         elif self._answers.sounds_recorded(frame):
             await self._meet_machine(frame)
-        elif turn is not None and turn is self.log.bot[0] and self._answers.is_hello(frame.text):
+        elif self._saying.greeting is not None and self._answers.is_hello(frame.text):
             self._note_heard(frame)
         else:
-            if turn is not None and turn is self.log.bot[0]:
-                await self._interrupt(turn)
+            if self._saying.greeting is not None:
+                await self._saying.interrupt()
             self.floor.cut, frame.taken = None, True
             await self._act(self._answers.heard(frame), answers=frame.ended_at)
-
-    async def _go_on(self) -> None:
-        """Nothing was said after all: say what the sound had cut off."""
-        rest = self.floor.rest()
-        if rest is not None:
-            await self._play(*rest)
 
     async def _answer_key(self, digit: str) -> None:
         if isinstance(self._wait, Transfer):
@@ -302,7 +263,7 @@ class Dialogue(FrameProcessor):
         reply = self._answers.key(digit, self._time.now())
         turn = self.floor.turn
         if turn is not None and not turn.final and (reply.lines or reply.wait is None):
-            await self._interrupt(turn)
+            await self._saying.interrupt()
         self.floor.cut = None
         await self._act(reply)
 
@@ -319,8 +280,7 @@ class Dialogue(FrameProcessor):
         if rule.policy is not MachinePolicy.MESSAGE or rule.message is None:
             await self._close(None, EndedBy.BOT)
             return
-        if self.floor.turn is not None:
-            await self._interrupt(self.floor.turn)
+        await self._saying.interrupt()
         self.floor.clear()
         self._message = LeftMessage(self._answers.message(rule.message), since=self._time.now())
         self._wait = Wait(self._message.no_beep_ms)
@@ -334,12 +294,11 @@ class Dialogue(FrameProcessor):
     async def _introduce(self, frame: HeardFrame, message: str) -> None:
         """Tell a screener once who calls and why, and go on with whoever comes."""
         self._note_heard(frame)
-        if self.floor.turn is not None:
-            await self._interrupt(self.floor.turn)
+        await self._saying.interrupt()
         self.floor.cut = None
         if not self._introduced:
             self._introduced = True
-            await self._say(BotTurn(self._answers.message(message), self._answers.step))
+            await self._saying.say(BotTurn(self._answers.message(message), self._answers.step))
 
     def _is_person(self, frame: HeardFrame) -> bool:
         """Whether these cannot be the words of the machine that is to take a message."""
@@ -362,7 +321,7 @@ class Dialogue(FrameProcessor):
         message, self._message = self._message, None
         assert message is not None
         self._wait, self.ending = None, EndedBy.BOT
-        await self._say(BotTurn(message.lines, None, final=True))
+        await self._saying.say(BotTurn(message.lines, None, final=True))
 
     async def _act(self, reply: Reply, *, answers: float | None = None) -> None:
         """Effects, then lines, then wait: in this order, since an opt-out is committed before the next word."""
@@ -375,7 +334,7 @@ class Dialogue(FrameProcessor):
         self.ending = EndedBy.BOT if reply.wait is None else None
         if reply.lines and not goes_on:
             final = not isinstance(reply.wait, Wait)
-            await self._say(BotTurn(reply.lines, reply.step, answers, final=final))
+            await self._saying.say(BotTurn(reply.lines, reply.step, answers, final=final))
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -396,33 +355,16 @@ class Dialogue(FrameProcessor):
             # No word may follow, and silence must not go on: the call ends, and the result tells of the opt-out.
             await self._close(None, EndedBy.BOT)
 
-    async def _say(self, turn: BotTurn) -> None:
-        self.log.bot.append(turn)
-        if self.floor.speech_at is not None and not turn.final:
-            # The customer has gone on speaking: what they say decides, or its lack brings the turn back.
-            self.floor.interrupt(turn)
-            return
-        await self._play(turn, 0)
-
-    async def _play(self, turn: BotTurn, first: int) -> None:
-        self.floor.take(turn)
-        for at in range(first, len(turn.lines)):
-            line = turn.lines[at]
-            frame = LineFrame(text=line.text, turn=turn, line=at, last=at == len(turn.lines) - 1)
-            frame.interruptible = line.interruptible
-            await self.push_frame(frame)
-
     async def _close(self, text: str | None, ended_by: EndedBy) -> None:
         """Stop whatever is being said, say one last line and end the call."""
         if self.ending not in (None, EndedBy.BOT) or self.switchboard.joined.is_set():
             return
-        if self.floor.turn is not None:
-            await self._interrupt(self.floor.turn)
+        await self._saying.interrupt()
         self.floor.clear()
         self._wait, self.ending = None, ended_by
         self.switchboard.drop_unless(None)
         if text is not None:
-            await self._say(BotTurn([Line(text, interruptible=False)], None, final=True))
+            await self._saying.say(BotTurn([Line(text, interruptible=False)], None, final=True))
 
     async def _fail(self, error: BaseException) -> None:
         _log.error("dialogue.failed", attempt=self._job.attempt_id, error=describe(error), exc_info=error)

@@ -9,9 +9,12 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from telephony.call import Call, CallEnd, Media, frame_bytes
 from telephony.errors import MediaClosed
+
+_log = structlog.get_logger(__name__)
 
 #: What may wait for a side that takes it slowly, beside the 100 ms that its `Media` holds.
 WAITING_MS: Final = 100
@@ -149,9 +152,14 @@ class Relay:
                 self._to_customer.put(await self._agent.media.read())
 
     async def _press(self) -> None:
-        with contextlib.suppress(MediaClosed):
-            while True:
-                await self._agent.media.send_dtmf(await self._keys.get())
+        while True:
+            digit = await self._keys.get()
+            try:
+                await self._agent.media.send_dtmf(digit)
+            except MediaClosed:
+                return
+            except Exception:  # a key that cannot be pressed does not end a talk
+                _log.exception("relay.key_lost", attempt=self._agent.attempt_id)
 
 
 @contextlib.asynccontextmanager
