@@ -77,13 +77,13 @@ class AgentLegs:
         self._placing: asyncio.Task[Call | NotAnswered] | None = None
         self._leg: Call | None = None
         self._closed = False
-        #: On the event loop's clock: when the last transfer began.
-        self.began_at: float | None = None
+        #: On the event loop's clock: until when the agent of the last transfer may be rung.
+        self.rings_until: float | None = None
 
     def began(self, target: Target) -> None:
         """See `bot.outcome.Agents`."""
         if not self._closed:
-            self.began_at = asyncio.get_running_loop().time()
+            self.rings_until = asyncio.get_running_loop().time() + target.ring_s
             self._on_began(target)
 
     async def dial(self, target: Target) -> Call | NotAnswered:

@@ -212,8 +212,8 @@ class Calling:
         until = loop.time() + claim.max_call_s + self._overtime_s
         while not talking.done() and (left_s := until - loop.time()) > 0:
             await asyncio.wait({talking}, timeout=left_s)
-            if agents.began_at is not None:
-                until = max(until, agents.began_at + self._transferred_s + self._overtime_s)
+            if agents.rings_until is not None:
+                until = max(until, agents.rings_until + self._transferred_s + self._overtime_s)
 
     async def _hang_up_and_settle(
         self, claim: Claim, call: Call, talking: asyncio.Task[ConversationResult], agents: AgentLegs
@@ -277,6 +277,7 @@ class Calling:
             amd_status=amd[0] if amd else None,
             amd_cause=amd[1] if amd else None,
             agents=agents,
+            max_transfer_s=self._transferred_s,
         )
 
     async def _note_end(self, claim: Claim, call: Call) -> None:

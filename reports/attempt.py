@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -59,6 +60,23 @@ class RecordingRow:
 
 
 @dataclass(frozen=True)
+class TransferRow:
+    """The last transfer that was tried; ms after the answer."""
+
+    target: str
+    #: second_leg or hand_over.
+    by: str
+    number: str | None
+    asked_ms: int
+    #: None when no agent came.
+    joined_ms: int | None
+    text: str | None
+    #: The agent's own leg; 0 when there was none of ours.
+    agent_ms: int
+    cost_agent: Decimal | None
+
+
+@dataclass(frozen=True)
 class AttemptDetail:
     """One attempt, whole."""
 
@@ -71,6 +89,9 @@ class AttemptDetail:
     caller_id: str | None
     origin: str
     lost: bool
+    #: The part of the talk that was the bot's; None when nobody answered.
+    bot_ms: int | None
+    transfer: TransferRow | None
 
 
 async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetail:
@@ -81,6 +102,7 @@ async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetai
         attempts.c.caller_id,
         attempts.c.origin,
         attempts.c.lost,
+        attempts.c.bot_ms,
     )
     statement = attempt_rows().add_columns(*more).where(attempts.c.id == attempt_id)
     found = (await conn.execute(statement)).mappings().one_or_none()
@@ -92,6 +114,7 @@ async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetai
         events=await _events(conn, attempt_id),
         turns=await _turns(conn, attempt_id),
         recording=await recording_of(conn, attempt_id),
+        transfer=await _transfer(conn, attempt_id),
         **extra,
     )
 
@@ -102,6 +125,16 @@ async def recording_of(conn: AsyncConnection, attempt_id: str) -> RecordingRow |
     statement = select(c.path, c.rate_hz, c.channels, c.duration_ms, c.bytes, c.sha256, c.error)
     row = (await conn.execute(statement.where(c.attempt_id == attempt_id))).mappings().one_or_none()
     return RecordingRow(**row) if row else None
+
+
+async def _transfer(conn: AsyncConnection, attempt_id: str) -> TransferRow | None:
+    c = attempts.c
+    columns = [
+        c[f"transfer_{name}"].label(name) for name in ("target", "by", "number", "asked_ms", "joined_ms", "text")
+    ]
+    tried = select(*columns, c.agent_ms, c.cost_agent).where(c.id == attempt_id, c.transfer_asked_ms.is_not(None))
+    row = (await conn.execute(tried)).mappings().one_or_none()
+    return TransferRow(**row) if row else None
 
 
 async def _events(conn: AsyncConnection, attempt_id: str) -> tuple[Event, ...]:

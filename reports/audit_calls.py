@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reports.checks import Check, Of, check
@@ -39,10 +39,14 @@ async def messages(conn: AsyncConnection, of: Of) -> Check:
 async def recorded(conn: AsyncConnection, of: Of, recordings_dir: Path) -> Check:
     """Every answered call has a recording as long as its talk time, within `TOLERANCE_MS`.
 
-    Left out are calls whose recording is known to be broken (a full disk) and calls lost with their node.
+    A call that was handed over to the network took its audio with it: its recording may end anywhere from the transfer
+    on. Left out are calls whose recording is known to be broken (a full disk) and calls lost with their node.
     """
+    c = attempts.c
+    handed = and_(c.transfer_by == "hand_over", c.transfer_joined_ms.is_not(None))
+    least = case((and_(handed, c.transfer_asked_ms < TALK_MS), c.transfer_asked_ms), else_=TALK_MS)
     statement = (
-        select(attempts.c.id, TALK_MS.label("talk_ms"), recordings.c.path, recordings.c.duration_ms)
+        select(c.id, TALK_MS.label("talk_ms"), least.label("least_ms"), recordings.c.path, recordings.c.duration_ms)
         .outerjoin(recordings, recordings.c.attempt_id == attempts.c.id)
         .where(*of.ended(), ANSWERED, recordings.c.error.is_(None), attempts.c.lost.is_(False))
         .order_by(attempts.c.id)
@@ -62,7 +66,8 @@ def _fault(row: Any, folder: Path) -> str | None:
         return f"attempt {row.id}: {row.path}: {error.strerror or error}"
     except ValueError as error:
         return f"attempt {row.id}: {row.path} {error}"
-    if abs(length_ms - row.talk_ms) > TOLERANCE_MS or abs(length_ms - row.duration_ms) > TOLERANCE_MS:
+    within = row.least_ms - TOLERANCE_MS <= length_ms <= row.talk_ms + TOLERANCE_MS
+    if not within or abs(length_ms - row.duration_ms) > TOLERANCE_MS:
         return f"attempt {row.id} talked {row.talk_ms} ms, its recording has {length_ms} ms (said {row.duration_ms})"
     return None
 

@@ -40,10 +40,15 @@ class Totals:
     conversations: int = 0
     messages: int = 0
     blocks: int = 0
+    transfers: int = 0
+    transferred: int = 0
+    agent_ms: int = 0
     cost_bot: Decimal = _NOUGHT
     cost_telecom: Decimal = _NOUGHT
     cost_fees: Decimal = _NOUGHT
     cost_vat: Decimal = _NOUGHT
+    #: Contained in `cost_telecom`.
+    cost_agent: Decimal = _NOUGHT
 
     @property
     def answer_rate(self) -> float | None:
@@ -56,6 +61,10 @@ class Totals:
     @property
     def success_rate(self) -> float | None:
         return _ratio(self.successful, self.total)
+
+    @property
+    def transfer_rate(self) -> float | None:
+        return _ratio(self.transferred, self.transfers)
 
     @property
     def average_talk_ms(self) -> int | None:
@@ -99,6 +108,7 @@ TALK_MS = talk_ms(attempts.c)
 #: Milliseconds from dialling to answer, or to the end of a call that nobody answered; null while it rings.
 DIAL_MS = ms(func.coalesce(attempts.c.answered_at, attempts.c.ended_at)) - ms(attempts.c.originated_at)
 ANSWERED = attempts.c.answered_at.is_not(None)
+TRANSFERRED = attempts.c.transfer_asked_ms.is_not(None)
 FINISHED = attempts.c.phase == "ended"
 
 
@@ -126,10 +136,14 @@ _SUMS: dict[str, ColumnElement[Any]] = {
     "conversations": _count(and_(ANSWERED, attempts.c.spoke.is_(True))),
     "messages": func.sum(attempts.c.messages),
     "blocks": func.sum(attempts.c.blocks),
+    "transfers": _count(TRANSFERRED),
+    "transferred": _count(and_(TRANSFERRED, attempts.c.transfer_joined_ms.is_not(None))),
+    "agent_ms": func.sum(attempts.c.agent_ms),
     "cost_bot": func.sum(attempts.c.cost_bot),
     "cost_telecom": func.sum(attempts.c.cost_telecom),
     "cost_fees": func.sum(attempts.c.cost_fees),
     "cost_vat": func.sum(attempts.c.cost_vat),
+    "cost_agent": func.sum(attempts.c.cost_agent),
 }
 
 

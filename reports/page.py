@@ -35,6 +35,7 @@ def environment(package: str) -> Environment:
             "call_status": wording.CALL_STATUSES,
             "code_class": wording.CLASSES,
             "hangup_by": wording.HANGUP_BY,
+            "transfer_by": wording.TRANSFER_BY,
             "ami_reasons": wording.AMI_REASONS,
         },
         "describe_code": wording.describe_code,

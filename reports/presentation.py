@@ -51,10 +51,12 @@ class CodeLine:
 
 def groups(report: Overview) -> tuple[Group, ...]:
     """Every figure of the overview, grouped."""
+    transfers = (Group("transfers", "Transfers", _transfers(report)),) if report.totals.transfers else ()
     return (
         Group("cost", "Cost", _cost(report)),
         Group("performance", "Performance", _performance(report)),
         Group("status", "Call status", _status(report)),
+        *transfers,
         Group("customers", "Customers", _customers(report)),
         Group("response", "Response of the bot", _response(report)),
     )
@@ -123,6 +125,16 @@ def _status(report: Overview) -> tuple[Figure, ...]:
     if t.live:
         figures.append(Figure("live", "In progress", count(t.live), "no result yet"))
     return tuple(figures)
+
+
+def _transfers(report: Overview) -> tuple[Figure, ...]:
+    t = report.totals
+    return (
+        Figure("transfers", "Transfers", count(t.transfers), "calls in which one was tried"),
+        Figure("transferred", "Came to an agent", count(t.transferred), f"{percent(t.transfer_rate)} of transfers"),
+        Figure("agent_talk", "Agents' call time", duration(t.agent_ms), "of legs that we placed"),
+        Figure("cost_agent", "Agents' lines", money(t.cost_agent, report.currency), "contained in Telecom"),
+    )
 
 
 def _customers(report: Overview) -> tuple[Figure, ...]:

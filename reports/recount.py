@@ -59,7 +59,8 @@ def _sums(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
     ended = [row for row in rows if row["phase"] == "ended"]
     answered = [row for row in rows if row["answered_at"]]
     classes = Counter(row["code_class"] for row in ended)
-    money = ("cost_bot", "cost_telecom", "cost_fees", "cost_vat")
+    money = ("cost_bot", "cost_telecom", "cost_fees", "cost_vat", "cost_agent")
+    tried = [row for row in rows if row["transfer_asked_ms"] is not None]
     return {
         "total": len(rows),
         "answered": len(answered),
@@ -76,6 +77,9 @@ def _sums(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
         "conversations": sum(1 for row in answered if row["spoke"]),
         "messages": sum(row["messages"] for row in rows),
         "blocks": sum(row["blocks"] for row in rows),
+        "transfers": len(tried),
+        "transferred": sum(1 for row in tried if row["transfer_joined_ms"] is not None),
+        "agent_ms": sum(row["agent_ms"] for row in rows),
         **{name: sum((row[name] or Decimal(0) for row in rows), Decimal(0)) for name in money},
     }
 

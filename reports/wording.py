@@ -77,6 +77,7 @@ CLASSES: Final = {
     "not_counted": "Not counted",
 }
 HANGUP_BY: Final = {"customer": "the customer", "bot": "the bot", "network": "the network", "agent": "the agent"}
+TRANSFER_BY: Final = {"second_leg": "called by us", "hand_over": "joined by the network"}
 #: `Reason` of Asterisk's OriginateResponse (docs/reference/call-outcomes.md).
 AMI_REASONS: Final = {
     0: "Failed",

@@ -68,6 +68,11 @@ class Call:
     voice_to_voice_ms: Sequence[int] = ()
     barge_in_ms: Sequence[int] = ()
     sip_code: int | None = None
+    #: Of a transfer: asked and joined in ms after the answer, the agent's leg in ms, and its share of the telecom cost.
+    asked_ms: int | None = None
+    joined_ms: int | None = None
+    agent_ms: int = 0
+    cost_agent: str = "0"
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -205,6 +210,7 @@ class Sample:
             "currency": self.currency,
             "sip_code": call.sip_code,
             "hangup_by": "customer" if answered is not None and ended is not None else None,
+            **_transfer(call, answered is not None and ended is not None),
             **costs,
         }
 
@@ -253,6 +259,24 @@ class Sample:
                     attempt_id=attempt_id, at=at(seconds), node="n1", kind=kind, to_phase=to_phase
                 )
             )
+
+
+def _transfer(call: Call, over: bool) -> dict[str, Any]:
+    talk_ms = round((call.talk_s or 0) * 1000)
+    joined = call.asked_ms is not None and call.joined_ms is not None
+    own = {"bot_ms": (min(talk_ms, call.asked_ms or 0) if joined else talk_ms) if over else None}
+    if call.asked_ms is None:
+        return own
+    return own | {
+        "transfer_target": "sales",
+        "transfer_by": "second_leg",
+        "transfer_number": "+842812345678",
+        "transfer_asked_ms": call.asked_ms,
+        "transfer_joined_ms": call.joined_ms,
+        "transfer_text": None,
+        "agent_ms": call.agent_ms,
+        "cost_agent": Decimal(call.cost_agent),
+    }
 
 
 def number(contact_id: int) -> str:

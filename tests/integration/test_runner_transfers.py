@@ -26,8 +26,8 @@ from telephony.transfer import Target, TransferBy
 from tests.support_campaigns import TARIFF, House, number
 from tests.support_network import Network, NetworkCall, Talk, until
 
-SALES = Target("sales", "+842812345678")
-PRICES = TARIFF | {
+SALES = Target("sales", "+842812345678", ring_s=0.5)
+PRICES = dict(TARIFF) | {
     "vat_pct": "10",
     "telecom": {
         "increment": "1+1",
@@ -96,6 +96,7 @@ async def test_a_transfer_is_told_noted_kept_and_billed_as_telecom(house: House,
     runner = _runner(house, network, talk)
     runner.subscribe(told.append)
     await runner.run_until_complete(campaign_id)
+    assert talk.jobs[0].max_transfer_s == 7200.0
     (row,) = await house.rows(attempts)
     assert (row["call_status"], row["action_code"], row["hangup_by"]) == ("TRANSFERRED", "TR", "customer")
     kept = [row[f"transfer_{name}"] for name in ("target", "by", "number", "asked_ms", "joined_ms", "text")]
@@ -252,7 +253,7 @@ async def test_what_the_telephone_system_thought_of_who_answered_reaches_the_con
 
     campaign_id = await house.campaign(people=1)
     network, talk = Network(), Talk()
-    network.dial = judged  # type: ignore[method-assign]
+    network.dial = judged  # type: ignore[method-assign, assignment]
     await _runner(house, network, talk).run_until_complete(campaign_id)
     assert (talk.jobs[0].amd_status, talk.jobs[0].amd_cause) == ("MACHINE", "LONGGREETING-1500-1500")
     plain = Talk()

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -207,6 +208,24 @@ async def test_a_call_is_shown_with_transcript_timeline_and_cost(client: httpx.A
     busy = (await client.get(f"/attempts/{calls['busy'].id}")).text
     assert "SIP 486" in busy
     assert "Only answered calls are recorded" in busy
+
+
+async def test_a_transfer_is_shown_with_its_call_and_in_the_overview(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    calls = await standard(database)
+    assert "Transfer" not in (await client.get(f"/attempts/{calls['agreed'].id}")).text
+    assert "Came to an agent" not in (await client.get("/campaigns/1")).text
+    legs: dict[str, Any] = {"agent_ms": 61_000, "cost_agent": "40"}
+    joined = Call(1, 90, "TR", "success", answer_after_s=2, talk_s=90, asked_ms=12_500, joined_ms=14_000, **legs)
+    absent = Call(2, 95, "ANP", "success", answer_after_s=2, talk_s=40, asked_ms=12_500)
+    for call in (joined, absent):
+        await Sample(database).call(call)
+    page = (await client.get(f"/attempts/{joined.id}")).text
+    for text in ("sales", "+842812345678", "called by us", "0:14", "1 min 01 s", "40 VND", "of 12.5 s with the bot"):
+        assert text in page
+    assert "nobody came" in (await client.get(f"/attempts/{absent.id}")).text
+    assert "Came to an agent" in (await client.get("/campaigns/1")).text
 
 
 async def test_what_a_customer_said_is_text_and_nothing_more(client: httpx.AsyncClient, database: Database) -> None:

@@ -52,6 +52,10 @@ def _calls(draw: st.DrawFn) -> list[Call]:
                 cost=(draw(_AMOUNT), draw(_AMOUNT), draw(_AMOUNT), draw(_AMOUNT)),
                 attempt_no=draw(st.integers(1, 3)),
                 phase=phase,
+                asked_ms=draw(st.none() | st.integers(0, 120_000)),
+                joined_ms=draw(st.none() | st.integers(0, 120_000)),
+                agent_ms=draw(st.integers(0, 120_000)),
+                cost_agent=draw(_AMOUNT),
                 is_test=draw(st.booleans()),
                 call_type=draw(st.sampled_from(["campaign", "campaign", "test", "visitor", "ad_hoc"])),
             )

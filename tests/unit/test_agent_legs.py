@@ -123,7 +123,7 @@ async def test_a_bot_that_gives_up_the_moment_an_agent_answers_leaves_no_leg() -
         network.calls.append(call)
         return call
 
-    network.dial = answered  # type: ignore[method-assign]
+    network.dial = answered  # type: ignore[method-assign, assignment]
     with pytest.raises(asyncio.CancelledError):
         await dialling
     (call,) = network.calls
@@ -162,7 +162,7 @@ async def test_an_answer_that_comes_after_the_end_is_hung_up() -> None:
         network.calls.append(call)
         return call
 
-    network.dial = deaf  # type: ignore[method-assign]
+    network.dial = deaf  # type: ignore[method-assign, assignment]
     dialling = asyncio.create_task(legs.dial(TARGET))
     await asked.wait()
     await legs.aclose()
@@ -187,9 +187,9 @@ async def test_a_leg_that_cannot_be_hung_up_keeps_nobody_waiting(monkeypatch: py
 async def test_a_beginning_transfer_is_told_once_it_is_known_and_not_after_the_end() -> None:
     told: list[str] = []
     legs = legs_of(Network(), on_began=lambda target: told.append(target.name))
-    assert legs.began_at is None
+    assert legs.rings_until is None
     legs.began(TARGET)
-    assert legs.began_at is not None
+    assert legs.rings_until is not None
     await legs.aclose()
     legs.began(replace(TARGET, name="late"))
     assert told == ["sales"]

@@ -20,7 +20,7 @@ def _everything() -> Overview:
         campaign=None,
         currency="VND",
         time_zone="UTC",
-        totals=Totals(total=2, live=1, not_counted=1),
+        totals=Totals(total=2, live=1, not_counted=1, transfers=1),
         codes=(),
         histogram=(),
         contacts=Contacts(),
