@@ -46,6 +46,8 @@ _STEPS = [
     "resume",
 ]
 _PHONES = [number(place) for place in (1, 2, 3, 4, 4, 5, 5)]
+_TRUNKS = ("line", "spare")
+_CHANNELS = 2
 _RULES = [{"on": ["BUSY", "CHANUNAVAIL"], "times": 1, "after_min": 10}]
 
 
@@ -54,7 +56,7 @@ async def _no_stray(_trunk: str, _attempt_id: str) -> bool:
 
 
 class World:
-    """Two campaigns that share numbers, and two nodes that call for them."""
+    """Two campaigns that share numbers, and trunks in opposite orders, and two nodes that call for them."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -65,10 +67,12 @@ class World:
 
     async def build(self) -> World:
         await self.house.build()
+        await self.house.trunk("spare")
         async with self.house.database.write() as conn:
-            await conn.execute(update(trunks).values(failures_allowed=2))
-        for _ in range(2):
-            campaign_id = await self.house.campaign(max_attempts=3, retry_rules=_RULES, concurrency=3)
+            await conn.execute(update(trunks).values(failures_allowed=2, channels=_CHANNELS))
+        for first, backup in (_TRUNKS, _TRUNKS[::-1]):
+            ways: dict[str, Any] = {"trunk": first, "backup_trunks": [backup], "overflow": first == "spare"}
+            campaign_id = await self.house.campaign(max_attempts=3, retry_rules=_RULES, concurrency=3, **ways)
             for phone in _PHONES:
                 await self.house.contact(campaign_id, phone)
             await self.house.campaigns.start(campaign_id)
@@ -81,7 +85,8 @@ class World:
 
     async def _claim(self, choice: int) -> None:
         node = self.nodes[choice % 2]
-        self.held += [(node, claim) for claim in (await node.claim(["line"], choice % 4)).claims]
+        names = _TRUNKS if choice < 9 else ("spare",)
+        self.held += [(node, claim) for claim in (await node.claim(names, choice % 4)).claims]
 
     async def _begin(self, choice: int) -> None:
         if self.held:
@@ -117,11 +122,11 @@ class World:
         await self._look(ok=choice % 3 > 0)
 
     async def _look(self, *, ok: bool) -> None:
-        for name in await self.trunks.take_probes(["line"]):
+        for name in await self.trunks.take_probes(_TRUNKS):
             await self.trunks.note_probe(name, ok=ok)
 
-    async def _resume(self, _choice: int) -> None:
-        await self.trunks.resume("line")
+    async def _resume(self, choice: int) -> None:
+        await self.trunks.resume(_TRUNKS[choice % 2])
 
     async def _talk(self, choice: int) -> None:
         await self._finish(choice, lambda on: self.house.talked(code="YES") if on else self.house.missed())
@@ -167,7 +172,7 @@ class World:
             self.house.clock.advance(minutes=30)
             await self.nodes[0].reap(_no_stray)
             await self._look(ok=True)
-            claims = (await self.nodes[0].claim(["line"], 10)).claims
+            claims = (await self.nodes[0].claim(_TRUNKS, 10)).claims
             for claim in claims:
                 await self.house.talk(self.nodes[0], claim)
             if not claims and await self.house.live() == 0:
@@ -180,11 +185,13 @@ class World:
         live = [row for row in tried if row["phase"] != AttemptPhase.ENDED]
         assert max(Counter(row["number"] for row in live).values(), default=0) <= 1
         counted = Counter(row["contact_id"] for row in tried if row["counted"])
-        (line,) = await self.house.rows(trunks)
-        if line["health"] == TrunkHealth.TRYING and line["trial_attempt_id"]:
-            assert line["trial_attempt_id"] in {row["id"] for row in live}
-        else:
-            assert line["trial_attempt_id"] is None
+        for line in await self.house.rows(trunks):
+            mine = {row["id"] for row in live if row["trunk"] == line["name"]}
+            assert len(mine) <= _CHANNELS
+            if line["health"] == TrunkHealth.TRYING and line["trial_attempt_id"]:
+                assert line["trial_attempt_id"] in mine
+            else:
+                assert line["trial_attempt_id"] is None
         for contact in await self.house.rows(contacts):
             assert contact["attempts"] == counted[contact["id"]] <= 3 + CALLBACK_EXTRA
             on_a_call = contact["id"] in {row["contact_id"] for row in live}
