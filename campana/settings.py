@@ -122,6 +122,10 @@ class AsteriskTrunkSettings(_Trunk):
     media_port: int = Field(0, ge=0, le=65535, description="Local TCP port for the audio; 0 takes a free one.")
     media_advertise: str | None = Field(None, description="Host at which Asterisk reaches us, if not media_bind.")
     wideband: bool = Field(False, description="Audio at 16 kHz, for trunks with a wideband codec such as G.722.")
+    media: Literal["audiosocket", "websocket"] = Field("audiosocket", description="How Asterisk brings the audio.")
+    websocket_client: str = Field(
+        "campana", description="With media = websocket: section of Asterisk's websocket_client.conf."
+    )
     amd: bool = Field(
         False, description="Whether the PBX's dialplan runs AMD(); with Local/ its result is always taken."
     )

@@ -116,8 +116,10 @@ class AsteriskTrunk:
     Asterisk brings the audio to us: `media_bind` is the local address to listen on (None: the one from which we reach
     the manager interface), `media_port` 0 lets the kernel choose, `media_advertise` is the host at which Asterisk
     reaches us where that is another. `wideband` has the audio at 16 kHz, for trunks with a wideband codec.
-    `amd` says that the PBX's dialplan runs AMD() on the calls, so that its result is asked for; behind Local/ it is
-    in any case. `transfer_context` is where a call goes that is handed over to an extension without a context.
+    `media` is how: audiosocket needs nothing there; websocket (chan_websocket) needs a section `websocket_client` of
+    websocket_client.conf with our address, and so a fixed `media_port`. `amd` says that the PBX's dialplan runs AMD()
+    on the calls, so that its result is asked for; behind Local/ it is in any case. `transfer_context` is where a call
+    goes that is handed over to an extension without a context.
     The others are as in `TrunkConfig`.
     """
 
@@ -134,6 +136,8 @@ class AsteriskTrunk:
     media_port: int = 0
     media_advertise: str | None = None
     wideband: bool = False
+    media: Literal["audiosocket", "websocket"] = "audiosocket"
+    websocket_client: str = "campana"
     amd: bool = False
     transfer_context: str = "from-internal"
     number_format: NumberFormat = NumberFormat.E164
@@ -159,7 +163,7 @@ class AsteriskTrunk:
     @property
     def dials_media(self) -> bool:
         """Whether Asterisk has the audio as a channel of its own, which the customer's is bridged with."""
-        return self.wideband
+        return self.wideband or self.media == "websocket"
 
     @property
     def may_have_amd(self) -> bool:
@@ -199,6 +203,13 @@ class AsteriskTrunk:
     def _check_media(self) -> None:
         if not 0 <= self.media_port <= 65535:
             raise _fault(self, "media_port", self.media_port, "give a port up to 65535, or 0 for any free one")
+        if self.media not in ("audiosocket", "websocket"):
+            raise _fault(self, "media", self.media, "choose audiosocket or websocket")
+        if self.media == "websocket" and not self.media_port:
+            raise _fault(self, "media_port", 0, "give the port that stands in Asterisk's websocket_client.conf")
+        if not _CONTEXT.fullmatch(self.websocket_client):
+            remedy = "give the name of a section of websocket_client.conf: letters, digits, . - and _"
+            raise _fault(self, "websocket_client", self.websocket_client, remedy)
         for name in ("media_bind", "media_advertise"):
             value = getattr(self, name)
             if value is not None and not (_HOST.fullmatch(value) or _is_ipv6(value)):

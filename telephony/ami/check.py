@@ -13,15 +13,15 @@ from typing import Final
 from uuid import uuid4
 
 from telephony.ami.account import AmiTimes, account_of
-from telephony.ami.client import AmiClient, Subscription
+from telephony.ami.bringing import Brought, bring_audio, open_media_server, tells_of
+from telephony.ami.client import AmiClient
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable
-from telephony.ami.protocol import Event
-from telephony.errors import MediaNotConnected, MediaServerError
-from telephony.media.audiosocket import AudioSocketServer
+from telephony.errors import MediaServerError
+from telephony.media.server import MediaServer
+from telephony.media.websocket_connection import PATH
 from telephony.trunk import AsteriskTrunk
 
 _EVENT_S: Final = 3.0
-_AUDIO_S: Final = 5.0
 #: A channel driver that nobody has: Asterisk refuses it, and tells of it by an event as of any call.
 _NO_CHANNEL: Final = "CampanaCheck/0"
 _ENDPOINT: Final = re.compile(
@@ -77,7 +77,7 @@ async def has_events(client: AmiClient) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EVENT_S):
                 async for event in events:
-                    if _tells_of(event, number):
+                    if tells_of(event, number):
                         return True
         return False
     finally:
@@ -137,7 +137,7 @@ async def _media(client: AmiClient, trunk: AsteriskTrunk) -> Checked:
     """Have Asterisk itself connect an audio channel to us; no telephone is part of it."""
     bind = trunk.media_bind or client.local_host
     try:
-        server = await AudioSocketServer.open(bind, trunk.media_port, trunk.media_advertise)
+        server = await open_media_server(trunk, bind)
     except MediaServerError as exc:
         return Checked("audio", Verdict.BAD, str(exc), "a node that dials may hold the port; else set media_bind")
     try:
@@ -145,30 +145,18 @@ async def _media(client: AmiClient, trunk: AsteriskTrunk) -> Checked:
         if _is_loopback(trunk.media_advertise or bind) and not _is_loopback(trunk.host):
             remedy = "set media_bind or media_advertise to an address of this machine that Asterisk reaches"
             return Checked("audio", Verdict.BAD, f"{address} is this machine's loopback, not the PBX's", remedy)
-        return await bring_audio(client, server, address)
+        return await check_audio(client, trunk, server, address)
     finally:
         await server.aclose()
 
 
-async def bring_audio(client: AmiClient, server: AudioSocketServer, address: str) -> Checked:
+async def check_audio(client: AmiClient, trunk: AsteriskTrunk, server: MediaServer, address: str) -> Checked:
     """Whether Asterisk connects an audio channel to the server at `address`. Raises `AmiError`, `MediaServerError`."""
-    uuid = uuid4()
-    leg = server.expect(uuid)
-    events = client.subscribe()
-    fields = [("Channel", f"AudioSocket/{address}/{uuid}"), ("Application", "Wait"), ("Data", "1"), ("Async", "true")]
-    refused = asyncio.create_task(_refused(events, uuid.hex))
-    try:
-        await client.action("Originate", fields, action_id=uuid.hex)
-        joined = asyncio.create_task(leg.connected(_AUDIO_S))
-        await asyncio.wait({joined, refused}, return_when=asyncio.FIRST_COMPLETED)
-        leg.abandon()
-        with contextlib.suppress(MediaNotConnected):
-            await joined
-            return Checked("audio", Verdict.GOOD, f"Asterisk connects to {address}")
-    finally:
-        leg.abandon()
-        refused.cancel()
-        events.close()
+    brought = await bring_audio(client, trunk, server, address)
+    if brought is Brought.CONNECTED:
+        return Checked("audio", Verdict.GOOD, f"Asterisk connects to {address}")
+    if trunk.media == "websocket":
+        return _no_websocket(brought, trunk.websocket_client, address)
     remedy = (
         "open that port from the PBX to this machine, or set media_advertise to an address that it reaches "
         "(chan_audiosocket.so and app_audiosocket.so must be loaded there)"
@@ -176,12 +164,22 @@ async def bring_audio(client: AmiClient, server: AudioSocketServer, address: str
     return Checked("audio", Verdict.UNSURE, f"Asterisk did not connect to {address}", remedy)
 
 
-async def _refused(events: Subscription, number: str) -> None:
-    """Until Asterisk tells that it could not do it."""
-    async for event in events:
-        if _tells_of(event, number) and event.get("Response") != "Success":
-            return
-    await asyncio.Event().wait()
+def _no_websocket(brought: Brought, section: str, address: str) -> Checked:
+    uri = f"ws://{address}{PATH}"
+    if brought is Brought.NO_DRIVER:
+        remedy = "load chan_websocket.so (Asterisk 22.8, 20.18, 23.2 or later), or set media = audiosocket"
+        return Checked("audio", Verdict.BAD, "Asterisk has no channel driver WebSocket", remedy)
+    if brought is Brought.NO_SECTION:
+        remedy = (
+            f"add [{section}] with type = websocket_client, uri = {uri}, protocols = media, connection_type = "
+            "per_call_config, tls_enabled = no; then: module reload res_websocket_client.so"
+        )
+        return Checked("audio", Verdict.BAD, f"websocket_client.conf of Asterisk has no section [{section}]", remedy)
+    remedy = (
+        f"the uri of [{section}] in websocket_client.conf must be {uri}; else open that port from the PBX to this "
+        "machine, or set media_advertise to an address that it reaches"
+    )
+    return Checked("audio", Verdict.UNSURE, f"Asterisk did not connect to {address}", remedy)
 
 
 async def _without_raising(step: Awaitable[Checked], what: str) -> Checked:
@@ -196,10 +194,6 @@ async def _value(client: AmiClient, expression: str) -> str:
         return (await client.action("Getvar", [("Variable", expression)])).get("Value")
     except ActionRefused:
         return ""
-
-
-def _tells_of(event: Event, number: str) -> bool:
-    return event.name == "OriginateResponse" and event.action_id == number
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,9 +14,10 @@ import structlog
 from storage.clock import Clock, SystemClock
 from telephony.ami import originate
 from telephony.ami.account import AmiTimes, account_of
+from telephony.ami.bringing import open_media_server, rate_hz
 from telephony.ami.call import AsteriskCall
 from telephony.ami.channel import amd_result, press_key
-from telephony.ami.check import Verdict, bring_audio, has_events, reachable_contacts
+from telephony.ami.check import Verdict, check_audio, has_events, reachable_contacts
 from telephony.ami.client import AmiClient, AmiState
 from telephony.ami.errors import ActionRefused, AmiError, AmiUnreachable, InvalidAction
 from telephony.ami.leg import Leg
@@ -24,8 +25,8 @@ from telephony.ami.legs import Legs
 from telephony.ami.redirect import Redirector
 from telephony.call import Call, CallPhase, DialRequest, NotAnswered, PhaseListener
 from telephony.errors import MediaNotConnected, MediaServerError
-from telephony.media.audiosocket import AudioSocketServer
 from telephony.media.leg import MediaLeg
+from telephony.media.server import MediaServer
 from telephony.outcomes import DialStatus
 from telephony.probing import Probe
 from telephony.trunk import AsteriskTrunk
@@ -49,7 +50,7 @@ _LAST_EVENT_S: Final = 2.0
 
 
 class AsteriskDialer:
-    """Places calls by Originate and has their audio brought by AudioSocket.
+    """Places calls by Originate and has their audio brought by AudioSocket, or by chan_websocket.
 
     `async with AsteriskDialer(trunk) as dialer:` or `await AsteriskDialer.open(trunk)` and `aclose()`. The manager
     connection is renewed whenever it is lost; live calls go on meanwhile, and no call is ever asked for twice.
@@ -61,7 +62,7 @@ class AsteriskDialer:
         self._clock = clock or SystemClock()
         self._legs = Legs(self.client)
         self._redirector = Redirector(self.client, self._legs, trunk, self._clock, self._end)
-        self._media: AudioSocketServer | None = None
+        self._media: MediaServer | None = None
         self._ready = asyncio.Event()
         self._endpoint_known = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -89,7 +90,7 @@ class AsteriskDialer:
             self._ready.set()
             self.client.on_state(self._state)
             bind = self.trunk.media_bind or self.client.local_host
-            self._media = await AudioSocketServer.open(bind, self.trunk.media_port, self.trunk.media_advertise)
+            self._media = await open_media_server(self.trunk, bind)
         except BaseException:
             await self._release()
             raise
@@ -141,7 +142,7 @@ class AsteriskDialer:
         try:
             asked = await reachable_contacts(self.client, self.trunk)
             if self._deaf and self._media is not None:
-                audio = await bring_audio(self.client, self._media, self.media_address)
+                audio = await check_audio(self.client, self.trunk, self._media, self.media_address)
                 if audio.verdict is not Verdict.GOOD:
                     return Probe(False, f"{audio.found}: {audio.remedy}")
         except (AmiError, MediaServerError) as exc:
@@ -179,9 +180,8 @@ class AsteriskDialer:
         leg = Leg(request.attempt_id, self._clock, on_phase)
         if not self._legs.adopt(leg):
             return self._failed(DialStatus.ERROR, "a call of this attempt is live already")
-        rate_hz = originate.WIDE_HZ if self.trunk.wideband else originate.NARROW_HZ
         try:
-            audio = self._media.expect(originate.call_uuid(request.attempt_id), rate_hz)
+            audio = self._media.expect(originate.call_uuid(request.attempt_id), rate_hz(self.trunk))
         except (MediaServerError, ValueError) as exc:
             leg.fail(DialStatus.ERROR, str(exc))
             return leg.not_answered()
@@ -265,7 +265,7 @@ class AsteriskDialer:
     async def _unheard(self, leg: Leg) -> NotAnswered:
         text = (
             f"answered, but Asterisk could not bring the audio to {self.media_address}: open that address to it, or "
-            "set media_advertise to one that it reaches"
+            "set media_advertise to one that it reaches; campana doctor tells more"
         )
         _log.error("ami.no_audio", trunk=self.trunk.name, attempt_id=leg.attempt_id, media=self.media_address)
         leg.fault = leg.fault or (DialStatus.ERROR, text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from telephony.ami.bringing import audio_application
 from telephony.ami.protocol import variable
 from telephony.call import DialRequest
 from telephony.errors import InvalidHeader
@@ -13,7 +14,6 @@ from telephony.outcomes import DialStatus
 from telephony.sip.headers import check_headers
 from telephony.trunk import AsteriskTrunk, is_diallable
 
-NARROW_HZ, WIDE_HZ = 8000, 16000
 _ATTEMPT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -42,11 +42,7 @@ def fault(request: DialRequest) -> tuple[DialStatus, str] | None:
 
 def fields(request: DialRequest, trunk: AsteriskTrunk, media: str) -> list[tuple[str, str]]:
     """The fields of Originate; `media` is the host:port at which Asterisk finds our media server."""
-    audio = call_uuid(request.attempt_id)
-    application, data = "AudioSocket", f"{audio},{media}"
-    if trunk.wideband:
-        # The application has 8 kHz alone; as a channel that is dialled it has the codec named.
-        application, data = "Dial", f"AudioSocket/{media}/{audio}/c(slin16)"
+    application, data = audio_application(trunk, media, call_uuid(request.attempt_id))
     caller = request.caller_id or trunk.caller_for(request.attempt_id)
     return [
         ("Channel", trunk.channel(request.number)),

@@ -16,7 +16,7 @@ from telephony.ami.dialer import AsteriskDialer
 from telephony.call import CallPhase, DialRequest, NotAnswered
 from telephony.outcomes import DialStatus, HangupBy
 from telephony.simulator.network import SimulatedNetwork
-from telephony.simulator.persona import Answer, Echo, HangUp, Keys, Persona, RingOut, Wait
+from telephony.simulator.persona import Answer, Echo, HangUp, Keys, Persona, RingOut, Wait, WaitForBot
 from tests.support_asterisk import Asterisk
 from tests.support_dialer_asterisk import (
     TIMES,
@@ -29,14 +29,14 @@ from tests.support_dialer_asterisk import (
     unanswered,
 )
 from tests.support_relay import Relay
-from tests.support_sip import Listener, chirp, share_heard
+from tests.support_sip import Listener, chirp, share_heard, tone
 
 D = DialStatus
 ECHO, BRIEF, KEYS, RING, LATE = "+84900000001", "+84900000002", "+84900000003", "+84900000004", "+84900000005"
 _PERSONAS = (
     Persona((ECHO,), "echo", Answer(0), (Echo(),)),
     Persona((BRIEF,), "hangs up soon", Answer(0), (Wait(1500), HangUp())),
-    Persona((KEYS,), "presses keys", Answer(0), (Wait(300), Keys("15*#"))),
+    Persona((KEYS,), "presses keys", Answer(0), (WaitForBot(200, max_ms=60_000), Keys("15*#"))),
     Persona((RING,), "lets it ring", RingOut()),
     Persona((LATE,), "answers late", Answer(1500), (Echo(),)),
 )
@@ -86,7 +86,8 @@ async def test_keys_reach_the_listener(pbx: Asterisk, network: SimulatedNetwork)
         call = await answered(trunk, KEYS)
         pressed = list[str]()
         call.on_dtmf(pressed.append)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
+            await call.media.write(tone(300, 8000))
             while len(pressed) < 4:  # noqa: ASYNC110 - keys come from the far end
                 await asyncio.sleep(0.02)
         await call.hangup()

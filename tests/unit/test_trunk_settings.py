@@ -170,3 +170,17 @@ def test_a_pool_of_caller_ids_is_spread_evenly_and_fixed_for_each_attempt(kind: 
     assert all(200 < shown.count(number) < 400 for number in pool)
     assert kind(caller_id="84289999").caller_for("a") == "84289999"
     assert kind().caller_for("a") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"media": "webrtc"}, "choose audiosocket or websocket"),
+        ({"media": "websocket"}, "media_port is 0: give the port that stands in"),
+        ({"media": "websocket", "media_port": 9092, "websocket_client": "a/b"}, "section of websocket_client.conf"),
+    ],
+)
+def test_audio_by_websocket_needs_what_asterisk_is_told(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidTrunk, match=said):
+        pbx(**changes)
+    assert pbx(media="websocket", media_port=9092).dials_media
