@@ -287,8 +287,13 @@ class AsteriskDialer:
         leg.gone("the audio ended, and Asterisk did not tell why")
 
     async def _hang_up(self, leg: Leg, audio: MediaLeg) -> None:
-        if leg.customer_hung_up or (leg.handover is None and await _over(audio)):
+        if leg.handover is not None:
+            # Nothing but the manager connection tells of the end now, and that may be away.
+            ending = leg.customer_hung_up and await self._legs.heard_end(leg, _HANGUP_S)
+        else:
             # The audio's end often comes before the event that tells who ended the call; it was not we.
+            ending = leg.customer_hung_up or await _over(audio)
+        if ending:
             await leg.closed.wait()
         elif not leg.closed.is_set():
             await asyncio.shield(self._keep(self._end(leg)))

@@ -71,7 +71,10 @@ async def test_a_manager_that_does_not_tell_of_amd_holds_no_call_up(monkeypatch:
 
 
 @pytest.mark.parametrize(("value", "amd"), [("MACHINE", ("MACHINE", "MACHINE")), ("${AMDSTATUS}", None), ("", None)])
-async def test_only_what_amd_says_is_taken(value: str, amd: tuple[str, str] | None) -> None:
+async def test_only_what_amd_says_is_taken(
+    value: str, amd: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "_VARIABLES_S", 60.0)
     async with talking(amd=True, value=value) as (_, call, _audio):
         assert isinstance(call, HasAmd)
         assert call.amd == amd

@@ -67,7 +67,8 @@ async def test_a_connection_lost_at_the_redirect_leaves_the_customer_where_the_a
         await peer.until_received("Status")
 
 
-async def test_a_connection_lost_at_a_redirect_that_was_carried_out() -> None:
+async def test_a_connection_lost_at_a_redirect_that_was_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirect, "_UNCONFIRMED_S", 60.0)
     async with talking() as (peer, call, audio):
         peer.silent.update({"Redirect", "Status"})
         task = asyncio.create_task(handing(call))
@@ -83,6 +84,20 @@ async def test_a_connection_lost_at_a_redirect_that_was_carried_out() -> None:
         peer.event("HangupRequest", Uniqueid="x", Linkedid="a1", Channel="PJSIP/agent-1", Cause="16")
         peer.event("Hangup", Uniqueid="a1", Linkedid="a1", Channel="PJSIP/t-1", Cause="16")
         assert (await call.ended()).hangup_by is HangupBy.AGENT
+
+
+async def test_a_hangup_ends_a_handed_over_call_though_the_manager_is_away() -> None:
+    async with talking() as (peer, call, audio):
+        task = asyncio.create_task(handing(call))
+        await peer.until_received("Redirect")
+        peer.event("BridgeEnter", Uniqueid="a1", Linkedid="a1", BridgeUniqueid="b", BridgeNumChannels="2")
+        assert (await task).answered
+        audio.hang_up()
+        peer.event("HangupRequest", Uniqueid="a1", Linkedid="a1", Channel="PJSIP/t-1", Cause="16")
+        peer.refused["Login"] = "Authentication failed"
+        peer.cut()
+        await call.hangup()
+        assert (await call.ended()).hangup_by in (HangupBy.CUSTOMER, HangupBy.BOT)
 
 
 async def test_nothing_is_handed_over_twice() -> None:
