@@ -19,7 +19,8 @@ _log = structlog.get_logger(__name__)
 #: What may wait for a side that takes it slowly, beside the 100 ms that its `Media` holds.
 WAITING_MS: Final = 100
 _SAMPLE_BYTES: Final = 2
-_TAPS: Final = 47
+#: Half of it is a whole number of samples at either rate.
+_TAPS: Final = 49
 
 
 class CustomerAudio(Protocol):

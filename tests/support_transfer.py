@@ -146,14 +146,31 @@ async def until(at_s: float) -> None:
     await asyncio.sleep(at_s - asyncio.get_running_loop().time())
 
 
-def heard(words: Words, pcm: bytes) -> str:
-    """The texts in a sound, in order."""
-    return words.read(pcm)
-
-
 def ringing(pcm: bytes, hz: float, rate_hz: int = RATE_HZ) -> float:
     """The share of a sound's power that is within 30 Hz of `hz`; 0 for silence."""
     samples = np.frombuffer(pcm, "<i2").astype(float)
     power = np.abs(np.fft.rfft(samples)) ** 2
     at = np.fft.rfftfreq(samples.size, 1 / rate_hz)
     return float(power[np.abs(at - hz) < 30].sum() / power.sum()) if power.sum() else 0.0
+
+
+def babble(seed: int, ms: int, rate_hz: int) -> npt.NDArray[np.int16]:
+    """Noise below 2.5 kHz that no other seed resembles."""
+    size = ms * rate_hz // 1000
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(0, 1, ms * 16))
+    spectrum[np.fft.rfftfreq(ms * 16, 1 / 16000) > 2500] = 0
+    sound = np.fft.irfft(spectrum)[:: 16000 // rate_hz][:size]
+    loud: npt.NDArray[np.int16] = (sound / np.abs(sound).max() * 12000).astype("<i2")
+    return loud
+
+
+def likeness(found: npt.NDArray[np.int16], given: npt.NDArray[np.int16], within_ms: int, rate_hz: int) -> float:
+    """The best correlation of `given` with `found`, at most `within_ms` late; of all but its end of that length."""
+    late = within_ms * rate_hz // 1000
+    one = given[: given.size - late].astype(float)
+    other = found[: given.size].astype(float)
+    assert other.size == given.size, f"only {other.size} of {given.size} samples"
+    sums = np.fft.irfft(np.fft.rfft(other, 2 * other.size) * np.conj(np.fft.rfft(one, 2 * other.size)))[:late]
+    energy = np.concatenate(([0.0], np.cumsum(other**2)))
+    scale = np.sqrt((energy[one.size : one.size + late] - energy[:late]) * np.sum(one**2))
+    return float((sums / np.maximum(scale, 1.0)).max())

@@ -16,8 +16,10 @@ from tests.support_calls import RATE_HZ, Line, World, hold, run, texts
 from tests.support_scripts import script_of
 from tests.support_transfer import (
     Office,
+    babble,
     channels,
     hold_with,
+    likeness,
     office_of,
     recordings_in,
     ringing,
@@ -40,7 +42,7 @@ SOURCE = """
     transfers:
       sales:
         number: "+842873001234"
-        ring_s: 30
+        ring_s: 10
         whisper: This is {name} about a bill.
     steps:
       greeting:
@@ -102,7 +104,7 @@ def test_customer_and_agent_talk_until_the_agent_hangs_up() -> None:
     went = result.transfer
     assert went is not None
     assert (went.target, went.number, went.by) == ("sales", "+842873001234", TransferBy.SECOND_LEG)
-    assert [target.ring_s for target in office.dialled] == [30.0]
+    assert [target.ring_s for target in office.dialled] == [10.0]
     assert went.ended_by_agent
     assert (result.ended_by, result.error, result.code) == (EndedBy.BOT, None, "AS")
     said = office.lines[0]
@@ -431,7 +433,7 @@ def test_the_longest_call_counts_until_the_transfer_is_joined() -> None:
     async def customer(line: Line) -> None:
         await until(3)
         line.say(ASK)
-        await until(300)
+        await until(60)
         line.call.hangup_far()
 
     result, line = hold_with(subject, office, customer)
@@ -512,6 +514,45 @@ def test_the_recording_holds_ringing_and_both_sides(tmp_path: Path) -> None:
     # What is recorded of the bot's side stands where the customer heard it.
     shared = min(right.size, len(line.heard) // 2)
     assert np.mean(right[:shared] == np.frombuffer(bytes(line.heard), "<i2")[:shared]) > 0.98
+
+
+@pytest.mark.parametrize("agent_hz", [16000, 8000])
+def test_both_are_heard_and_recorded_whatever_the_rate_of_the_agents_leg(tmp_path: Path, agent_hz: int) -> None:
+    subject = world(recordings=recordings_in(tmp_path))
+
+    async def agent(line: Line) -> None:
+        await asyncio.sleep(3)
+        line.call.far.say(babble(2, 3000, agent_hz).tobytes())
+        await stays(line)
+
+    office = office_of(subject, behaviour=agent, rate_hz=agent_hz)
+    say_at_s = 19
+
+    async def customer(line: Line) -> None:
+        await until(3)
+        line.say(ASK)
+        await until(say_at_s)
+        line.call.far.say(babble(1, 3000, RATE_HZ).tobytes())
+        await until(say_at_s + 4)
+        line.call.hangup_far()
+
+    result, line = hold_with(subject, office, customer)
+    assert result.transfer is not None
+    joined_ms, asked_ms = result.transfer.joined_ms, result.transfer.asked_ms
+    assert joined_ms is not None
+    by_agent = np.frombuffer(bytes(office.lines[0].heard), "<i2")
+    picked_up_ms = asked_ms + 6000
+    left, right = channels(tmp_path, result)
+    by_customer = np.frombuffer(bytes(line.heard), "<i2")
+    # From where each began to speak, at most 300 ms later.
+    spoke = (say_at_s * 1000 - picked_up_ms) * agent_hz // 1000
+    assert likeness(by_agent[spoke:], babble(1, 3000, agent_hz), 300, agent_hz) > 0.97
+    answered = (picked_up_ms + 3000) * RATE_HZ // 1000
+    for heard in (by_customer, right):
+        assert likeness(heard[answered:], babble(2, 3000, RATE_HZ), 300, RATE_HZ) > 0.97
+    assert likeness(left[say_at_s * RATE_HZ :], babble(1, 3000, RATE_HZ), 100, RATE_HZ) > 0.99
+    assert likeness(left[answered:], babble(2, 3000, RATE_HZ), 300, RATE_HZ) < 0.3
+    assert likeness(right[say_at_s * RATE_HZ :], babble(1, 3000, RATE_HZ), 300, RATE_HZ) < 0.3
 
 
 @pytest.mark.parametrize("at_s", [3.0, 5.0, 5.8, 8.0, 11.6, 12.0, 12.6, 13.2, 13.5, 20.0])
