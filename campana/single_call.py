@@ -13,16 +13,18 @@ from bot.conversation import ScriptedConversation
 from bot.outcome import ConversationResult, Job, OptOut
 from bot.script.interpreter import fill_variables
 from bot.script.loader import load_script
+from campaigns.agents import AgentLegs, Way
 from campaigns.codes import Assigned, assign
 from campaigns.numbers import InvalidNumber, normalise
 from campaigns.suppression import Source, add, is_listed
+from campaigns.surely import surely
 from campana.application import App
 from campana.errors import CampanaError
 from campana.node import dialer_of
 from campana.settings import AnyTrunkSettings
 from campana.voicebots import open_voicebots
 from storage.tables import attempts
-from telephony.call import Call, DialRequest, NotAnswered, PhaseListener
+from telephony.call import Call, DialRequest, HasAmd, NotAnswered, PhaseListener
 from telephony.trunk import format_number
 
 
@@ -77,11 +79,16 @@ async def place(app: App, wanted: SingleCall, on_phase: PhaseListener) -> Single
             if isinstance(outcome, NotAnswered):
                 assigned = assign(outcome, None, None, talk_ms=None)
                 return SingleResult(request.attempt_id, assigned, outcome.text, None, None)
-            return await _talk(app, outcome, conversation, wanted, number)
+            way = Way(dialer, None, lambda e164: format_number(e164, trunk.number_format, app.settings.account.region))
+            agents = AgentLegs(way, app.clock)
+            try:
+                return await _talk(app, outcome, conversation, wanted, number=number, agents=agents)
+            finally:
+                await surely(agents.aclose())
 
 
 async def _talk(
-    app: App, call: Call, conversation: ScriptedConversation, wanted: SingleCall, number: str
+    app: App, call: Call, conversation: ScriptedConversation, wanted: SingleCall, *, number: str, agents: AgentLegs
 ) -> SingleResult:
     async def on_opt_out(opt_out: OptOut) -> None:
         async with app.database.write() as conn:
@@ -89,7 +96,17 @@ async def _talk(
             await add(conn, app.account_id, number, Source.OPT_OUT, now=now, evidence=opt_out.evidence)
 
     zone = app.settings.account.time_zone
-    job = Job(call.attempt_id, wanted.variables, wanted.max_call_s, on_opt_out, time_zone=zone)
+    amd_status, amd_cause = (call.amd if isinstance(call, HasAmd) else None) or (None, None)
+    job = Job(
+        call.attempt_id,
+        wanted.variables,
+        wanted.max_call_s,
+        on_opt_out,
+        time_zone=zone,
+        amd_status=amd_status,
+        amd_cause=amd_cause,
+        agents=agents,
+    )
     result = await conversation.run(call, job)
     end = await call.ended()
     talk_ms = int((end.ended_at - call.answered_at).total_seconds() * 1000)

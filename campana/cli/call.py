@@ -66,6 +66,7 @@ def _as_data(result: SingleResult) -> dict[str, Any]:
         "network": result.network,
         "talk_ms": result.talk_ms,
         "messages": talk.messages if talk else 0,
+        "transfer": _transfer(result),
         "turns": [
             {"speaker": turn.speaker.value, "start_ms": turn.start_ms, "end_ms": turn.end_ms, "text": turn.text}
             for turn in (talk.turns if talk else ())
@@ -73,8 +74,20 @@ def _as_data(result: SingleResult) -> dict[str, Any]:
     }
 
 
+def _transfer(result: SingleResult) -> dict[str, Any] | None:
+    tried = result.conversation.transfer if result.conversation else None
+    if tried is None:
+        return None
+    times = {"asked_ms": tried.asked_ms, "joined_ms": tried.joined_ms, "agent_ms": tried.agent_ms}
+    return {"target": tried.target, "by": tried.by.value, **times, "network": tried.text}
+
+
 def _tell(result: SingleResult) -> None:
     for turn in result.conversation.turns if result.conversation else ():
         console.print(f"{turn.start_ms / 1000:6.1f} s  {turn.speaker.value:8}  {turn.text}", markup=False)
+    tried = _transfer(result)
+    if tried is not None:
+        came = "nobody came" if tried["joined_ms"] is None else f"joined at {tried['joined_ms'] / 1000:.1f} s"
+        console.print(f"{tried['asked_ms'] / 1000:6.1f} s  transfer  {tried['target']}: {came}", markup=False)
     network = f" ({result.network})" if result.network else ""
     console.print(f"{result.assigned.call_status.value}, code {result.assigned.code}{network}", highlight=False)
