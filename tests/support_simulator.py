@@ -9,7 +9,8 @@ import struct
 from dataclasses import dataclass, field
 
 from telephony.simulator.agent import UserAgentServer
-from telephony.simulator.leg import Address, Leg
+from telephony.simulator.dialog import Address
+from telephony.simulator.leg import Leg
 from telephony.simulator.sip import Headers, Request, Response, parameter, parse
 
 CALLER: Address = ("127.0.0.1", 5070)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from telephony.simulator.dialog import Address, Send
 from telephony.simulator.errors import SipSyntaxError
-from telephony.simulator.leg import ALLOW, Address, Leg, LegState, Send, reply_address, respond
+from telephony.simulator.leg import ALLOW, Leg, LegState, reply_address, respond
 from telephony.simulator.retransmission import GIVE_UP_S
 from telephony.simulator.sip import Request, Response, parameter, parse
 
-_KNOWN = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"})
+_KNOWN = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REFER"})
 _log = structlog.get_logger(__name__)
 
 
@@ -56,7 +57,7 @@ class UserAgentServer:
         try:
             message = parse(datagram)
             if isinstance(message, Response):
-                self._response(message)
+                self._response(message, now)
             else:
                 self._request(message, source, now)
         except SipSyntaxError as error:
@@ -135,11 +136,11 @@ class UserAgentServer:
         self._remembered[_key(request)] = kept
         self._send(kept.datagram, kept.target)
 
-    def _response(self, response: Response) -> None:
+    def _response(self, response: Response, now: float) -> None:
         tag = parameter(response.headers["from"], "tag")
         leg = self._by_dialog.get((response.call_id, tag)) if tag else None
         if leg is not None:
-            leg.receive_response(response)
+            leg.receive_response(response, now)
 
     def _forget(self, now: float) -> None:
         for leg, until in tuple(self._ended.items()):

@@ -14,13 +14,15 @@ import structlog
 from storage.clock import Clock, SystemClock
 from telephony.simulator.agent import UserAgentServer
 from telephony.simulator.call import SimulatedCall, Surroundings
-from telephony.simulator.errors import SimulatorError
-from telephony.simulator.leg import Address, Leg
+from telephony.simulator.dialog import Address
+from telephony.simulator.errors import SimulatorError, SipSyntaxError
+from telephony.simulator.leg import Leg
 from telephony.simulator.lines import Lines
 from telephony.simulator.metronome import Metronome
 from telephony.simulator.numbers import Directory, normalise
-from telephony.simulator.persona import Persona, Reject, Unreachable
+from telephony.simulator.persona import Persona, Reception, Reject, Unreachable
 from telephony.simulator.record import ATTEMPT_HEADER, CallRecord, Invite, invite_row
+from telephony.simulator.referral import Callee
 from telephony.simulator.sip import address_uri, parse_uri
 
 _NOBODY = Persona(numbers=(), name="nobody", reception=Reject(status=404))
@@ -49,7 +51,9 @@ class Exchange(asyncio.DatagramProtocol):
         self._record_dir = record_dir
         self._log = log
         self._clock = clock or SystemClock()
-        self._surroundings = Surroundings(host, lines, self._clock, hear=keep_heard or record_dir is not None)
+        self._surroundings = Surroundings(
+            host, lines, self._clock, hear=keep_heard or record_dir is not None, dial=self._dial
+        )
         self._keep_heard = keep_heard
         self._earlier: Counter[str] = Counter()
         self._live: dict[Leg, SimulatedCall] = {}
@@ -87,26 +91,41 @@ class Exchange(asyncio.DatagramProtocol):
         self._transport.sendto(datagram, target)
 
     def _on_invite(self, leg: Leg) -> bool:
-        uri = parse_uri(leg.invite.uri)
-        persona = self._directory.find(uri.user)
-        invite = _invite(leg, uri.user, persona, self._clock.now())
+        user = parse_uri(leg.invite.uri).user
+        persona = self._directory.find(user)
+        persona, reception, record = self._called(_invite(leg, user, persona, self._clock.now()), persona)
+        self._live[leg] = SimulatedCall(leg, persona, reception, record, self._surroundings)
+        return not isinstance(reception, Unreachable)
+
+    def _dial(self, uri: str, by: CallRecord) -> Callee:
+        """Call the persona that a REFER names, inside the network; one elsewhere is nobody here."""
+        try:
+            user = parse_uri(uri).user
+        except SipSyntaxError:
+            return Callee(Reject(status=400))
+        persona = self._directory.find(user)
+        name = persona.name if persona else None
+        call_id = f"{by.invite.call_id}-referred-{len(self.calls)}"
+        invite = Invite(user, self._clock.now(), call_id, attempt=None, persona=name, caller=by.invite.number)
+        persona, reception, record = self._called(invite, persona)
+        return Callee(reception, persona, record)
+
+    def _called(self, invite: Invite, persona: Persona | None) -> tuple[Persona, Reception, CallRecord]:
+        """Note a call; who takes it, and how."""
         self.invites.append(invite)
         self._write(invite_row(invite))
         record = CallRecord(invite)
         self.calls.append(record)
         known = persona or _NOBODY
-        earlier = self._earlier[normalise(uri.user)]
-        reception = known.receive(earlier)
-        self._earlier[normalise(uri.user)] += 1
-        call = SimulatedCall(leg, known.at_call(earlier), reception, record, self._surroundings)
-        self._live[leg] = call
+        earlier = self._earlier[normalise(invite.number)]
+        self._earlier[normalise(invite.number)] += 1
         _log.debug("invite", number=invite.number, persona=invite.persona, call_id=invite.call_id)
-        return not isinstance(reception, Unreachable)
+        return known.at_call(earlier), known.receive(earlier), record
 
     def _beat(self, now: float) -> bool:
-        for leg, call in tuple(self._live.items()):
+        for call in tuple(self._live.values()):
             self._tick(call, now)
-            if leg.over:
+            if call.over:
                 self._end(call)
         self._agent.poll(now)
         return self._agent.live or bool(self._live)
@@ -116,17 +135,18 @@ class Exchange(asyncio.DatagramProtocol):
             call.tick(now)
         except Exception:  # one callee's fault must not silence the others
             _log.exception("call_failed", call_id=call.record.invite.call_id, persona=call.record.invite.persona)
-            call.leg.fail(now)
+            call.fail(now)
 
     def _end(self, call: SimulatedCall) -> None:
         del self._live[call.leg]
         call.close()
-        self._write(call.record.as_json())
-        if self._record_dir is not None and call.record.heard:
-            self._save(call.record, self._record_dir)
-        if not self._keep_heard:
-            call.record.heard.clear()
-        call.record.complete = True
+        for record in call.records:
+            self._write(record.as_json())
+            if self._record_dir is not None and record.heard:
+                self._save(record, self._record_dir)
+            if not self._keep_heard:
+                record.heard.clear()
+            record.complete = True
 
     def _save(self, record: CallRecord, folder: Path) -> None:
         try:

@@ -17,6 +17,7 @@ from telephony.simulator.persona import (
     Keys,
     Noise,
     Reception,
+    Refer,
     Reject,
     Repeat,
     RingOut,
@@ -36,7 +37,7 @@ MAX_CALL = Setting("max_call_ms", Kind.WHOLE, "the callee hangs up after so long
 class Word:
     """A word with settings; `short` is the setting that a bare value stands for."""
 
-    stands_for: type[Act] | type[Reception] | type[Voice]
+    stands_for: type[Act] | type[Reception] | type[Voice] | type[Refer]
     short: str | None = None
 
     @property
@@ -68,6 +69,7 @@ RECEPTIONS: Mapping[str, Word] = {"answer": Word(Answer, "after_ms"), "reject": 
 #: Receptions without settings: `busy: true`.
 FLAGS: Mapping[str, Reception] = {"busy": Reject(status=486), "ring_out": RingOut(), "unreachable": Unreachable()}
 VOICE = Word(Voice, "speed")
+REFER = Word(Refer, "answer")
 _BARE_RECEPTIONS = [*RECEPTIONS, *FLAGS]
 
 _NUMBER = {"type": ["string", "integer"], "pattern": r"^(\*|\+?[0-9][0-9x]{1,19})$"}
@@ -85,6 +87,7 @@ def json_schema() -> dict[str, Any]:
         "expected_code": {"anyOf": [_CODE, {"type": "array", "items": _CODE, "minItems": 1}]},
         "contact": {"type": "object", "additionalProperties": _TEXT},
         "voice": _word_schema(VOICE),
+        "refer": _word_schema(REFER),
         MAX_CALL.name: _setting_schema(MAX_CALL),
         "play": {"$ref": "#/$defs/acts"},
         "play_again": {"$ref": "#/$defs/acts"},
@@ -131,6 +134,7 @@ def _setting_schema(setting: Setting) -> dict[str, Any]:
         Kind.NUMBER: {"type": "number", **bounds},
         Kind.TEXT: dict(_TEXT),
         Kind.FLAG: {"type": "boolean"},
+        Kind.CHOICE: {"enum": list(setting.choices)},
         Kind.KEYS: {"type": ["string", "integer"], "pattern": "^[0-9*#A-D]+$"},
         Kind.ACTS: {"$ref": "#/$defs/acts"},
     }

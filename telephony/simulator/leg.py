@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -10,7 +9,8 @@ from enum import Enum
 import structlog
 
 from telephony.simulator import sdp
-from telephony.simulator.errors import SdpError, SipSyntaxError
+from telephony.simulator.dialog import Address, Dialog, Send
+from telephony.simulator.errors import SdpError
 from telephony.simulator.retransmission import Retransmission
 from telephony.simulator.sip import (
     Headers,
@@ -23,14 +23,12 @@ from telephony.simulator.sip import (
     with_parameter,
 )
 
-Address = tuple[str, int]
-Send = Callable[[bytes, Address], None]
-
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER"
 REASONS = {
     100: "Trying",
     180: "Ringing",
     200: "OK",
+    202: "Accepted",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
@@ -44,6 +42,7 @@ REASONS = {
     486: "Busy Here",
     487: "Request Terminated",
     488: "Not Acceptable Here",
+    491: "Request Pending",
     500: "Server Internal Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
@@ -146,6 +145,9 @@ class Leg:
         self._reinvite: Request | None = None
         self._local_description = b""
         self._hangup_wanted = False
+        self._dialog = Dialog(invite, self.tag, source, contact, send)
+        #: Answers a REFER: the URI that it names, and the status for it.
+        self.on_refer: Callable[[str], int] = lambda _uri: 405
 
     @property
     def answered(self) -> bool:
@@ -204,9 +206,16 @@ class Leg:
             return
         self._move(LegState.CLOSING)
         self.ended_by = by
-        bye = self._bye()
+        self._dialog.stop()
+        bye = self._dialog.build("BYE")
         self._pending = Retransmission.start(bye, now)
-        self._send(bye, self._next_hop())
+        self._send(bye, self._dialog.next_hop())
+
+    def ask(self, method: str, fields: Iterable[tuple[str, str]], body: bytes, now: float) -> None:
+        """Send a NOTIFY or an INFO after those before it; nothing unless the call is answered and live."""
+        if self.state is LegState.CONFIRMED:
+            contact = ("contact", f"<sip:{self._user}@{self._contact[0]}:{self._contact[1]}>")
+            self._dialog.ask(method, [contact, *fields], body, now)
 
     def fail(self, now: float) -> None:
         """End the call because the callee broke down: 500 before the answer, BYE after it."""
@@ -225,6 +234,7 @@ class Leg:
 
     def poll(self, now: float) -> None:
         """Repeat what is unanswered, and give up after 64·T1."""
+        self._dialog.poll(now)
         pending = self._pending
         if pending is None:
             return
@@ -232,11 +242,12 @@ class Leg:
             self._pending = None
             self._give_up(now)
         elif pending.due(now):
-            self._send(pending.message, self._next_hop() if self.state is LegState.CLOSING else self._reply_to)
+            self._send(pending.message, self._dialog.next_hop() if self.state is LegState.CLOSING else self._reply_to)
 
     def abandon(self) -> None:
         """Forget the call without a word, as a line that goes dead."""
         self._pending = None
+        self._dialog.stop()
         self.ended_by = self.ended_by or EndedBy.NETWORK
         if self.state is not LegState.ENDED:
             self._move(LegState.ENDED)
@@ -261,15 +272,27 @@ class Leg:
             return respond(request, 200, source, tag=self.tag)
         if method in ("OPTIONS", "INFO"):
             return respond(request, 200, source, tag=self.tag, fields=[("allow", ALLOW)])
+        if method == "REFER":
+            return self._refer(request, source)
         return respond(request, 405, source, tag=self.tag, fields=[("allow", ALLOW)])
+
+    def _refer(self, request: Request, source: Address) -> Response:
+        """Exactly one Refer-To, within an answered call (RFC 3515 2.4.2)."""
+        named = request.headers.all("refer-to")
+        if len(named) != 1:
+            return respond(request, 400, source, tag=self.tag)
+        status = self.on_refer(address_uri(named[0])) if self.state is LegState.CONFIRMED else 491
+        contact = [("contact", f"<sip:{self._user}@{self._contact[0]}:{self._contact[1]}>")] if status < 300 else []
+        return respond(request, status, source, tag=self.tag, fields=[*contact, ("allow", ALLOW)])
 
     def receive_cancel(self, now: float) -> None:
         """The caller gives up before the answer: 487 for the INVITE; too late after a final response."""
         if self.state is LegState.INVITED:
             self.reject(487, now, by=EndedBy.CALLER)
 
-    def receive_response(self, response: Response) -> None:
-        """The answer to our BYE; any final one ends the leg."""
+    def receive_response(self, response: Response, now: float) -> None:
+        """The answer to a request of ours; any final one to our BYE ends the leg."""
+        self._dialog.answered(response, now)
         if response.status >= 200 and self.state is LegState.CLOSING and response.cseq[1] == "BYE":
             self._pending = None
             self._move(LegState.ENDED)
@@ -343,6 +366,7 @@ class Leg:
             self._send(refusal.encode(), reply_address(request, source))
             return
         self._remote_cseq, self._reinvite, self._source = request.cseq[0], request, source
+        self._dialog.target = request
         port = _own_port(self._local_description)
         try:
             description = self._describe(self._contact[0], port)
@@ -354,6 +378,7 @@ class Leg:
     def _bye_received(self) -> None:
         self.ended_by = self.ended_by or EndedBy.CALLER
         self._pending = None
+        self._dialog.stop()
         if self.state is not LegState.ENDED:
             self._move(LegState.ENDED)
 
@@ -362,29 +387,6 @@ class Leg:
             self.hangup(now, EndedBy.NETWORK)
         else:
             self.abandon()
-
-    def _bye(self) -> bytes:
-        to, me = self.invite.headers["from"], with_parameter(self.invite.headers["to"], "tag", self.tag)
-        host, port = self._contact
-        headers = [("via", f"SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{secrets.token_hex(8)}")]
-        headers += [("route", route) for route in self.invite.headers.all("record-route")]
-        headers += [("max-forwards", "70"), ("from", me), ("to", to), ("call-id", self.call_id), ("cseq", "1 BYE")]
-        return Request(Headers(headers), method="BYE", uri=self._remote_target()).encode()
-
-    def _remote_target(self) -> str:
-        contact = (self._reinvite or self.invite).headers.get("contact") or self.invite.headers.get("contact")
-        uri = address_uri(contact) if contact else ""
-        return uri if re.fullmatch(r"sips?:\S+", uri) else f"sip:{self._source[0]}:{self._source[1]}"
-
-    def _next_hop(self) -> Address:
-        routes = self.invite.headers.all("record-route")
-        uri = address_uri(routes[0]) if routes else self._remote_target()
-        try:
-            target = parse_uri(uri)
-        except SipSyntaxError:
-            return self._source
-        literal = target.host.replace(".", "").isdigit()
-        return (target.host, target.port or 5060) if literal else self._source
 
 
 def _own_port(description: bytes) -> int:

@@ -92,7 +92,7 @@ class Reader:
         match setting.kind:
             case Kind.TEXT:
                 return self.text(node, f"`{setting.name}`")
-            case Kind.KEYS if raw is not None and _KEYS.fullmatch(raw):
+            case Kind.KEYS | Kind.CHOICE if raw is not None and _is_word(raw, setting):
                 return raw
             case Kind.FLAG if raw is not None and raw.lower() in _FLAGS:
                 return _FLAGS[raw.lower()]
@@ -109,6 +109,10 @@ class Reader:
             self.problem(node, what, "choose a value within these bounds")
             return WRONG
         return value
+
+
+def _is_word(raw: str, setting: Setting) -> bool:
+    return raw in setting.choices if setting.kind is Kind.CHOICE else _KEYS.fullmatch(raw) is not None
 
 
 def _is_null(node: ScalarNode) -> bool:

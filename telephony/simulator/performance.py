@@ -43,8 +43,19 @@ class _Goodbye:
 
 GOODBYE: Final = _Goodbye()
 
+
+@dataclass(frozen=True)
+class Press:
+    """A key by SIP INFO, `alone` as the whole body, while the audio goes on."""
+
+    key: str
+    ms: int
+    alone: bool
+    audio: bytes
+
+
 #: What the next 20 ms are: encoded audio, a key, None for no packet, or the end of the call.
-Frame: TypeAlias = bytes | Key | _Goodbye | None
+Frame: TypeAlias = bytes | Key | Press | _Goodbye | None
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,9 @@ class Performance:
                 yield next(self._background)
 
     def _keys(self, act: Keys) -> Iterator[Frame]:
+        if act.by != "rtp":
+            yield from self._keys_by_info(act)
+            return
         for key in act.digits:
             steps = act.ms // FRAME_MS
             for step in range(1, steps + 1):
@@ -205,6 +219,11 @@ class Performance:
             for _ in range(_KEY_END_REPEATS):
                 yield Key(key, steps * FRAME_SAMPLES, end=True)
             yield from self._pause(max(0, act.pause_ms - _KEY_END_REPEATS * FRAME_MS))
+
+    def _keys_by_info(self, act: Keys) -> Iterator[Frame]:
+        for key in act.digits:
+            yield Press(key, act.ms, act.by == "info_alone", next(self._background))
+            yield from self._pause(act.ms + act.pause_ms - FRAME_MS)
 
     def _silent(self, act: Silent) -> Iterator[Frame]:
         for _ in _ticks(act.ms):

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from telephony.simulator.settings import acts, flag, keys, number, text, whole
+from telephony.simulator.settings import acts, choice, flag, keys, number, text, whole
 
 HOUR_MS = 3_600_000
+_KEYS_BY = "rtp; info (application/dtmf-relay); info_alone (application/dtmf)"
+_REFER = (
+    "accepted: the number is called; busy, no_answer: NOTIFY says so; refused (603), unsupported (405): the REFER is"
+)
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,12 @@ class Chirp:
 
 @dataclass(frozen=True)
 class Keys:
-    """Press keys (RFC 4733 telephone events)."""
+    """Press keys: RFC 4733 telephone events, or SIP INFO."""
 
     digits: str = keys("the keys, in order")
     ms: int = whole(100, 40, 5000, "how long each key is held")
     pause_ms: int = whole(100, 60, 5000, "pause after each key")
+    by: str = choice("rtp", ("rtp", "info", "info_alone"), _KEYS_BY)
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,14 @@ Reception: TypeAlias = Answer | Reject | RingOut | Unreachable
 
 
 @dataclass(frozen=True)
+class Refer:
+    """What becomes of a REFER, with which the caller hands the call over."""
+
+    answer: str = choice("accepted", ("accepted", "busy", "no_answer", "refused", "unsupported"), _REFER)
+    after_ms: int = whole(500, 0, 600_000, "with busy and no_answer: how long until that is told")
+
+
+@dataclass(frozen=True)
 class Voice:
     """How lines are spoken."""
 
@@ -170,6 +183,7 @@ class Persona:
     first: tuple[Reception, ...] = ()
     #: What happens on later calls to a number, when that is not `play` again.
     play_again: tuple[Act, ...] | None = None
+    refer: Refer = Refer()
     path: Path | None = None
     line: int = 1
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from telephony.simulator.errors import PersonaError
-from telephony.simulator.grammar import ACTS, FLAGS, MAX_CALL, RECEPTIONS, VOICE, Word
+from telephony.simulator.grammar import ACTS, FLAGS, MAX_CALL, RECEPTIONS, REFER, VOICE, Word
 from telephony.simulator.nodes import WRONG, Reader, suggestion
 from telephony.simulator.numbers import PATTERN
-from telephony.simulator.persona import Act, Answer, Persona, Reception, Voice
+from telephony.simulator.persona import Act, Answer, Persona, Reception, Refer, Voice
 from telephony.simulator.settings import Kind, Setting
 
 _RECEPTIONS = (*RECEPTIONS, *FLAGS)
@@ -26,6 +26,7 @@ _KEYS = (
     "voice",
     "play",
     "play_again",
+    "refer",
     MAX_CALL.name,
 )
 _MOST_NESTED = 4
@@ -71,6 +72,7 @@ def _persona(reader: Reader, node: Node) -> Persona:
         play=_acts(reader, entries["play"]) if "play" in entries else (),
         voice=_filled(reader, entries["voice"], "voice", VOICE) or Voice() if "voice" in entries else Voice(),
         play_again=_acts(reader, entries["play_again"]) if "play_again" in entries else None,
+        refer=_filled(reader, entries["refer"], "refer", REFER) or Refer() if "refer" in entries else Refer(),
         expected_codes=_codes(reader, entries["expected_code"]) if "expected_code" in entries else (),
         max_call_ms=reader.value(entries[MAX_CALL.name], MAX_CALL) if MAX_CALL.name in entries else MAX_CALL.default,
         contact=_contact(reader, entries["contact"]) if "contact" in entries else {},

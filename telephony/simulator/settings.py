@@ -14,6 +14,7 @@ class Kind(Enum):
     NUMBER = "a number"
     TEXT = "a text"
     FLAG = "true or false"
+    CHOICE = "one of the words"
     KEYS = "keys in quotes (0-9 * # A-D)"
     ACTS = "a list of acts"
 
@@ -29,6 +30,8 @@ class Setting:
     default: Any
     low: float | None
     high: float | None
+    #: The words of a choice.
+    choices: tuple[str, ...] = ()
 
 
 _KEY = "persona_setting"
@@ -47,6 +50,11 @@ def number(default: float | None, low: float, high: float, about: str) -> Any:
 def flag(default: bool, about: str) -> Any:
     """True or false."""
     return _field(Kind.FLAG, about, default=default)
+
+
+def choice(default: str, choices: tuple[str, ...], about: str) -> Any:
+    """One of some words."""
+    return field(default=default, metadata={_KEY: (Kind.CHOICE, about, None, None, choices)})
 
 
 def text(about: str) -> Any:
@@ -73,8 +81,9 @@ def settings_of(cls: type) -> tuple[Setting, ...]:
     found = []
     for one in fields(cls):
         if _KEY in one.metadata:
-            kind, about, low, high = one.metadata[_KEY]
+            kind, about, low, high, *choices = one.metadata[_KEY]
             default = one.default
             required = not isinstance(default, (int, float, str, bool, type(None)))
-            found.append(Setting(one.name, kind, about, required, None if required else default, low, high))
+            given = None if required else default
+            found.append(Setting(one.name, kind, about, required, given, low, high, *choices))
     return tuple(found)

@@ -23,6 +23,9 @@ _COMPACT = {
     "s": "subject",
     "k": "supported",
     "e": "content-encoding",
+    "r": "refer-to",
+    "b": "referred-by",
+    "o": "event",
 }
 _SPELLED = {"call-id": "Call-ID", "cseq": "CSeq"}
 _LISTS = frozenset({"via", "record-route", "route", "contact", "require", "allow", "supported"})

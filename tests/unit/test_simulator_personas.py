@@ -14,7 +14,7 @@ import yaml
 
 from telephony.simulator import persona as model
 from telephony.simulator.errors import PersonaError
-from telephony.simulator.grammar import ACTS, FLAGS, RECEPTIONS, json_schema
+from telephony.simulator.grammar import ACTS, FLAGS, RECEPTIONS, REFER, json_schema
 from telephony.simulator.persona import (
     Answer,
     BargeIn,
@@ -24,6 +24,7 @@ from telephony.simulator.persona import (
     Keys,
     Noise,
     Persona,
+    Refer,
     Reject,
     Repeat,
     RingOut,
@@ -265,7 +266,7 @@ def _row(name: str, setting: Setting, short: str | None) -> str:
 
 def test_the_reference_page_tells_every_setting_as_it_is() -> None:
     page = (ROOT / "docs" / "reference" / "personas.md").read_text(encoding="utf-8")
-    for name, word in {**RECEPTIONS, **ACTS}.items():
+    for name, word in {**RECEPTIONS, **ACTS, "refer": REFER}.items():
         for at, setting in enumerate(word.settings):
             assert _row(f"`{name}`" if at == 0 else "", setting, word.short) in page
     keys = {
@@ -311,3 +312,12 @@ def test_without_play_again_every_call_is_played_alike(tmp_path: Path) -> None:
     (persona,) = load_personas(file)
     assert persona.expected_codes == ("AG",)
     assert persona.at_call(1) is persona
+
+
+def test_what_becomes_of_a_refer_is_read(write: Write) -> None:
+    assert _load(write(HEAD)).refer == Refer("accepted")
+    assert _load(write(HEAD + "refer: busy\n")).refer == Refer("busy")
+    assert _load(write(HEAD + "refer: {answer: no_answer, after_ms: 900}\n")).refer == Refer("no_answer", 900)
+    assert _load(write(HEAD + 'play: [{keys: {digits: "12", by: info}}]\n')).play == (Keys("12", by="info"),)
+    (problem,) = _problems(write(HEAD + "refer: perhaps\n"))
+    assert "`answer` must be one of the words; it says accepted: " in problem
