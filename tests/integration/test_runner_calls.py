@@ -361,7 +361,7 @@ async def test_leases_are_kept_alive_and_a_lost_one_is_let_go(house: House) -> N
     await house.campaign(people=1)
     network, talk = Network.answering(), Talk()
     talk.over.clear()
-    runner = _runner(house, network, talk, ledger={"lease_s": 0.3})
+    runner = _runner(house, network, talk, ledger={"lease_s": 2.0})
     async with _running(runner):
         await until(lambda: len(talk.jobs) == 1)
         first = (await house.rows(attempts))[0]["lease_until"]

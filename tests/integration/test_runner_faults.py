@@ -87,6 +87,11 @@ def _runner(house: House, network: Network, talk: Any, lease_s: float = 30.0, **
     return Runner(house.database, ledger, {"line": network}, talk, house.clock, settings=settings)
 
 
+async def _placed(house: House) -> list[dict[str, Any]]:
+    """The attempts that reached the network: a machine that stands still for longer than the lease gives others back."""
+    return [row for row in await house.rows(attempts) if row["originated_at"] is not None]
+
+
 async def test_a_settlement_is_tried_again_until_the_database_is_back(house: House) -> None:
     campaign_id = await house.campaign(people=1)
     runner = _runner(house, Network.answering(), Talk(code="YES"), settle=3)
@@ -101,7 +106,7 @@ async def test_an_outage_longer_than_the_lease_costs_neither_the_result_nor_the_
     async with asyncio.timeout(30):
         assert await runner.run_until_complete(campaign_id) is CampaignState.COMPLETED
     assert len(network.dialled) == 2
-    assert [(row["action_code"], row["lost"]) for row in await house.rows(attempts)] == [("DNC", False)] * 2
+    assert [(row["action_code"], row["lost"]) for row in await _placed(house)] == [("DNC", False)] * 2
     assert len(await house.rows(do_not_call)) == 2
     assert await house.contact_states(campaign_id) == {"opted_out": 2}
 
@@ -117,7 +122,7 @@ async def test_a_shutdown_waits_for_the_database_with_what_was_said(house: House
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert [row["action_code"] for row in await house.rows(attempts)] == ["YES"]
+    assert [row["action_code"] for row in await _placed(house)] == ["YES"]
     assert await house.contact_states(campaign_id) == {"done": 1}
 
 
