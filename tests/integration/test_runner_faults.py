@@ -88,7 +88,7 @@ def _runner(house: House, network: Network, talk: Any, lease_s: float = 30.0, **
 
 
 async def _placed(house: House) -> list[dict[str, Any]]:
-    """The attempts that reached the network: a machine that stands still for longer than the lease gives others back."""
+    """The attempts that reached the network; where the machine stands still past a lease, others are given back."""
     return [row for row in await house.rows(attempts) if row["originated_at"] is not None]
 
 
