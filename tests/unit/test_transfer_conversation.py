@@ -389,15 +389,14 @@ def test_a_customer_who_goes_on_and_means_something_else_is_not_put_through() ->
 def test_who_answered_is_not_judged_by_what_is_said_to_an_agent() -> None:
     subject = world()
     office = office_of(subject)
-    machine = "you have reached the voicemail of Anna please leave a message after the tone"
 
     async def customer(line: Line) -> None:
         await until(3)
         line.say(ASK)
         await until(8)
-        line.say(machine)
+        line.say(MACHINE)
         await until(20)
-        line.say(machine)
+        line.say(MACHINE)
         await until(26)
         line.call.hangup_far()
 
@@ -405,7 +404,55 @@ def test_who_answered_is_not_judged_by_what_is_said_to_an_agent() -> None:
     assert not result.voicemail
     assert result.transfer is not None
     assert result.transfer.joined_ms is not None
-    assert subject.words.read(bytes(office.lines[0].heard)) == machine
+    assert subject.words.read(bytes(office.lines[0].heard)) == MACHINE
+
+
+MACHINE = "you have reached the voicemail of Anna please leave a message after the tone"
+AT_ONCE = world_of(
+    script_of(
+        """
+        script: at_once
+        transfers:
+          sales: {number: "+842873001234"}
+        steps:
+          greeting:
+            - say: Good day to you, we put you through to a person who knows about it all right now.
+            - transfer: sales
+        """
+    )
+)
+
+
+def test_a_machine_that_takes_the_call_is_not_put_through() -> None:
+    subject = replace(AT_ONCE)
+    office = office_of(subject)
+
+    async def customer(line: Line) -> None:
+        line.say(MACHINE)
+        await line.call.ended()
+
+    result, _ = hold_with(subject, office, customer)
+    assert result.voicemail
+    assert office.dialled == []
+    assert result.transfer is None
+
+
+def test_a_customer_who_says_the_same_on_and_on_is_put_through_once() -> None:
+    subject = world_of(script_of(WITH_ELSE.replace("        - say: One moment please.\n", "")))
+    office = office_of(subject)
+
+    async def customer(line: Line) -> None:
+        await until(3)
+        line.say(ASK)
+        await asyncio.sleep(1.5 + 0.55)
+        line.say(ASK)
+        await until(20)
+        line.call.hangup_far()
+
+    result, _ = hold_with(subject, office, customer)
+    assert (len(office.dialled), office.called_off_at) == (1, [])
+    assert result.transfer is not None
+    assert result.transfer.joined_ms is not None
 
 
 def test_keys_of_the_customer_are_passed_on_to_the_agent() -> None:
