@@ -17,7 +17,7 @@ from telephony.errors import InvalidNumber, InvalidTrunk
 Transport = Literal["udp", "tcp", "tls"]
 
 #: Codecs that the SIP stack can negotiate, and the rate at which a call over each runs here.
-CODEC_RATES_HZ = {"pcmu": 8000, "pcma": 8000, "g722": 16000}
+CODEC_RATES_HZ = {"pcmu": 8000, "pcma": 8000, "g722": 16000, "opus": 16000}
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 #: What may stand around the number: no line end, no comma, and no & (it would ring several at once).
@@ -172,7 +172,11 @@ class AsteriskTrunk:
 
     def channel(self, number: str) -> str:
         """What Asterisk dials for a number that `is_diallable`."""
-        return self.dial_string.replace("{number}", number)
+        dialled = self.dial_string.replace("{number}", number)
+        if self.dials_media and self.technology.lower() == "local" and not dialled.endswith("/n"):
+            # Between two bridges Asterisk would take the Local channel out, and with it what we know the call by.
+            return f"{dialled}/n"
+        return dialled
 
     def caller_for(self, attempt_id: str) -> str | None:
         """The number that a call without one of its own shows."""

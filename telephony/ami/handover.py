@@ -46,19 +46,19 @@ def destination(number: str, context: str) -> Destination | None:
 
 
 class Handover:
-    """What becomes of the customer after a Redirect.
+    """What becomes of the customer after a Redirect, or after `agent_id` was called to be bridged with the customer.
 
     `customers` are the unique ids of the live channels that lead to the customer: those that were there before. More
     than one stands behind a Local channel, of which Asterisk may take the middle ones out later. What comes new is the
     agent's side. `decided` is set when agent and customer are joined, and by whoever sees the call's end.
     """
 
-    def __init__(self, own_id: str, customers: Collection[str]) -> None:
+    def __init__(self, own_id: str, customers: Collection[str], agent_id: str | None = None) -> None:
         self.customers = {own_id, *customers}
         self.decided = asyncio.Event()
         self.joined = False
         self.agent_hung_up = False
-        self._own_id = own_id
+        self._own_id, self._agent_id = own_id, agent_id
         self._bridge: str | None = None
         self._rang = False
         self._dial_status = ""
@@ -95,13 +95,20 @@ class Handover:
         """What Asterisk has of the call, after events were missed."""
         ids = {event.get("Uniqueid") for event in statuses}
         self.customers &= ids
-        own = next((event for event in statuses if event.get("Uniqueid") == self._own_id), None)
+        sought = self._agent_id or self._own_id
+        found = next((event for event in statuses if event.get("Uniqueid") == sought), None)
         # A Local channel is taken out only when both its halves talk with somebody.
-        if self.customers and (own is None or own.get("BridgeID")):
+        taken_out = found is None and self._agent_id is None
+        if self.customers and (taken_out or (found is not None and found.get("BridgeID"))):
             self._join()
 
     def _entered(self, event: Event) -> None:
         if event.get("BridgeTechnology") == "holding_bridge":
+            return
+        if self._agent_id is not None:
+            # It executes nothing but Bridge; the customer was in a bridge with the audio before.
+            if event.get("Uniqueid") == self._agent_id:
+                self._join()
             return
         bridge = event.get("BridgeUniqueid")
         if event.get("Uniqueid") == self._own_id:

@@ -72,6 +72,8 @@ class Leg:
         #: Unique ids of its live channels, without that of the audio.
         self.channels: set[str] = set()
         self.handover: Handover | None = None
+        #: Of an agent's call: the customer's, which it is to be bridged with.
+        self.joins: Leg | None = None
         self._refused = False
         self._hung_up = False
         self._closing: asyncio.TimerHandle | None = None
@@ -123,9 +125,9 @@ class Leg:
             case _:
                 pass
 
-    def hand_over(self) -> Handover:
-        """From here on the call is the dialplan's; what is there now leads to the customer."""
-        self.handover = Handover(self.attempt_id, self.channels)
+    def hand_over(self, agent_id: str | None = None) -> Handover:
+        """From here on the call is not ours alone; what is there now leads to the customer."""
+        self.handover = Handover(self.attempt_id, self.channels, agent_id)
         return self.handover
 
     def keep(self) -> None:

@@ -65,13 +65,13 @@ class Legs:
         self._live.pop(leg.attempt_id, None)
         self._handed_over.discard(leg)
 
-    def hand_over(self, leg: Leg) -> Handover:
-        """The dialplan takes the call: to be said before it is asked to, so that no event is missed."""
+    def hand_over(self, leg: Leg, agent_id: str | None = None) -> Handover:
+        """Asterisk takes the call: to be said before it is asked to, so that no event is missed."""
         self._handed_over.add(leg)
-        return leg.hand_over()
+        return leg.hand_over(agent_id)
 
     def keep(self, leg: Leg) -> None:
-        """The dialplan did not take it."""
+        """Asterisk did not take it."""
         self._handed_over.discard(leg)
         leg.keep()
 
@@ -129,6 +129,8 @@ class Legs:
             leg, own = self._linked(event, own_id), False
         if leg is not None:
             leg.event(event, own=own)
+            if leg.joins is not None and leg.joins.handover is not None:
+                leg.joins.handover.event(event)
         shown = event.name in ("Newchannel", "Newstate")
         if shown and own_id and (own_id in self._strays or (own and leg is not None and leg.hanging_up)):
             self._start(own_id)

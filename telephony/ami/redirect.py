@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
@@ -15,6 +16,7 @@ from telephony.ami.handover import Destination, Handover, destination
 from telephony.ami.leg import Leg
 from telephony.ami.legs import Legs
 from telephony.media.leg import MediaLeg
+from telephony.outcomes import DialStatus
 from telephony.transfer import HandOver, Target
 from telephony.trunk import AsteriskTrunk
 
@@ -26,6 +28,8 @@ _RECONNECT_S: Final = 5.0
 _UNCONFIRMED_S: Final = 2.0
 #: A manager connection that is away when the ring time is over may still tell that somebody picked up.
 _AWAY_S: Final = 15.0
+#: Asterisk keeps the ring time itself; we step in when it does not.
+_GUARD_S: Final = 5.0
 
 
 class Redirector:
@@ -38,11 +42,17 @@ class Redirector:
         self._end = end
 
     async def hand_over(self, leg: Leg, audio: MediaLeg, target: Target) -> HandOver:
-        """See `telephony.transfer.HandsOver`. Once Asterisk has redirected the call it is never `kept`."""
+        """See `telephony.transfer.HandsOver`.
+
+        Once Asterisk has redirected the call it is never `kept`. A channel that is in a bridge with the channel of its
+        audio has no dialplan that a Redirect could lead to: the agent is called, and bridged with it when there.
+        """
         place = destination(target.number, self._trunk.transfer_context)
         why_not = await self._why_not(leg, place, target)
         if place is None or why_not is not None:
             return self._kept(leg, why_not or "")
+        if self._trunk.dials_media:
+            return await self._bridge(leg, audio, place, target)
         handover = self._legs.hand_over(leg)
         refused = await self._redirect(leg, audio, place)
         if refused is not None:
@@ -61,8 +71,6 @@ class Redirector:
                 f"target {target.name!r}: {target.number!r} is no extension of a dialplan; write letters, digits, "
                 "* # + . - and _, and a context behind @ where it is not the trunk's transfer_context"
             )
-        if self._trunk.dials_media:
-            return "Asterisk cannot redirect a call with wideband or websocket audio; use by: second_leg"
         if not await self._client.until_connected(_RECONNECT_S):
             return f"Asterisk at {self._client.account.address} is not connected"
         if not await self._exists(place):
@@ -110,10 +118,63 @@ class Redirector:
             await self._end(leg)
         return HandOver(False, self._clock.now(), text=text)
 
+    async def _bridge(self, leg: Leg, audio: MediaLeg, place: Destination, target: Target) -> HandOver:
+        agent = Leg(f"{leg.attempt_id}-{uuid4().hex[:8]}", self._clock, lambda _phase, _at: None)
+        agent.joins = leg
+        handover = self._legs.hand_over(leg, agent.attempt_id)
+        self._legs.adopt(agent)
+        await self._call_agent(agent, leg, place, target.ring_s)
+        await _first(handover.decided, agent.closed, within_s=target.ring_s + _GUARD_S)
+        if not handover.joined:
+            agent.cancelled = not agent.closed.is_set()
+            await self._end(agent)
+        if handover.joined or await self._lives_without_audio(leg, audio):
+            return HandOver(True, self._clock.now(), text=f"picked up at {place}")
+        text = f"{place}: {agent.not_answered().text}"
+        if leg.closed.is_set() or leg.customer_hung_up or leg.hanging_up:
+            return HandOver(False, self._clock.now(), text=f"the call has ended; {text}")
+        self._legs.keep(leg)
+        return self._kept(leg, text)
+
+    async def _lives_without_audio(self, leg: Leg, audio: MediaLeg) -> bool:
+        """An agent who was bridged while no event could tell us has ended our audio, and not the call."""
+        if leg.customer_hung_up or leg.hanging_up or not await _ended(audio, 0.0):
+            return False
+        return not await self._legs.heard_end(leg, _UNCONFIRMED_S)
+
+    async def _call_agent(self, agent: Leg, leg: Leg, place: Destination, ring_s: float) -> None:
+        caller = self._trunk.caller_for(leg.attempt_id)
+        fields = [
+            ("Channel", f"Local/{place}"),
+            ("ChannelId", agent.attempt_id),
+            ("Application", "Bridge"),
+            ("Data", leg.channel or ""),
+            ("Timeout", str(max(1, round(ring_s * 1000)))),
+            ("Async", "true"),
+            *([("CallerID", f"<{caller}>")] if caller else []),
+        ]
+        self._legs.placed(agent)
+        try:
+            await self._client.action("Originate", fields, action_id=agent.attempt_id)
+        except AmiUnreachable as exc:
+            _log.warning("ami.originate_unconfirmed", attempt_id=agent.attempt_id, reason=str(exc))
+        except AmiError as exc:
+            agent.fail(DialStatus.ERROR, str(exc))
+
     def _kept(self, leg: Leg, why: str) -> HandOver:
         _log.warning("ami.not_handed_over", attempt_id=leg.attempt_id, reason=why)
         gone = leg.closed.is_set() or leg.customer_hung_up or leg.hanging_up or leg.handover is not None
         return HandOver(False, self._clock.now(), kept=not gone, text=why)
+
+
+async def _first(*events: asyncio.Event, within_s: float) -> None:
+    """Wait for whichever happens first, or for no longer than that."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _ended(audio: MediaLeg, within_s: float) -> bool:

@@ -184,3 +184,17 @@ def test_audio_by_websocket_needs_what_asterisk_is_told(changes: dict[str, Any],
     with pytest.raises(InvalidTrunk, match=said):
         pbx(**changes)
     assert pbx(media="websocket", media_port=9092).dials_media
+
+
+@pytest.mark.parametrize(
+    ("changes", "channel"),
+    [
+        ({}, "Local/100@from-internal"),
+        ({"wideband": True}, "Local/100@from-internal/n"),
+        ({"media": "websocket", "media_port": 9092}, "Local/100@from-internal/n"),
+        ({"wideband": True, "dial_string": "Local/{number}@x/n"}, "Local/100@x/n"),
+        ({"wideband": True, "dial_string": "PJSIP/{number}@x"}, "PJSIP/100@x"),
+    ],
+)
+def test_a_local_channel_between_two_bridges_is_kept(changes: dict[str, Any], channel: str) -> None:
+    assert pbx(**{"dial_string": "Local/{number}@from-internal", **changes}).channel("100") == channel
