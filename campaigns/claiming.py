@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
 from campaigns.closing import Finished, close_finished, lock_campaigns
-from campaigns.due import KINDS, Kind, candidates, live_counts
+from campaigns.due import KINDS, Kind, candidates, is_due, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
 from campaigns.routing import Line, Offer, Stranded, busy_channels, calling_over, offers, open_lines
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
@@ -135,17 +135,25 @@ class Claiming:
         lines = {name: Line(row, row["channels"] - self._busy.get(name, 0)) for name, row in rows.items()}
         running = await self._running(lines, campaign_ids)
         stranded = await self._stranded(running, lines)
-        waiting = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
+        every = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
         claims: list[Claim] = []
-        while waiting:
-            for name, line in lines.items():
-                mine = [asking for asking in waiting if asking.line.name == name]
-                if mine:
-                    claims += await self._claim_on(line, mine, limit - len(claims))
-            waiting = [asking for asking in waiting if asking.moves_on()]
+        # Those whose call a trunk has lost have waited for their turn already.
+        for first in (True, False):
+            waiting = [asking for asking in every if (asking.offer.only is not None) is first]
+            claims += await self._claim_along(lines.values(), waiting, limit - len(claims))
         finished = await close_finished(self._conn, self._blocked, self._now)
         await self._note_wakes(running)
         return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
+
+    async def _claim_along(self, lines: Collection[Line], waiting: Sequence[_Asking], limit: int) -> list[Claim]:
+        claims: list[Claim] = []
+        while waiting:
+            for line in lines:
+                mine = [asking for asking in waiting if asking.line is line]
+                if mine:
+                    claims += await self._claim_on(line, mine, limit - len(claims))
+            waiting = [asking for asking in waiting if asking.moves_on()]
+        return claims
 
     async def _trunks(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         open_ = trunks.c.health != TrunkHealth.PAUSED.value
@@ -183,6 +191,7 @@ class Claiming:
             .join(attempts, attempts.c.contact_id == contacts.c.id)
             .where(attempts.c.id.in_(sorted(trunk_of)), contacts.c.last_attempt_id == attempts.c.id)
             .where(contacts.c.campaign_id.in_(several), contacts.c.state.in_(words(sorted(DIALLABLE))))
+            .where(is_due(self._now))
         )
         found: dict[tuple[int, str], frozenset[int]] = {}
         for row in (await self._conn.execute(statement)).mappings():
@@ -265,12 +274,10 @@ class Claiming:
         return new
 
     async def _candidates(self, campaign: _Campaign, offer: Offer, kind: Kind, wanted: int) -> list[Mapping[str, Any]]:
-        statement = candidates(campaign.row, kind, self._now).limit(wanted)
+        statement = candidates(campaign.row, kind, self._now, only=offer.only).limit(wanted)
         if self._avoided:
             last = contacts.c.last_attempt_id
             statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
-        if offer.only is not None:
-            statement = statement.where(contacts.c.id.in_(sorted(offer.only)))
         if offer.without:
             statement = statement.where(contacts.c.id.not_in(sorted(offer.without)))
         rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))

@@ -281,6 +281,8 @@ async def _guard_plans(house: House) -> None:
         assert any("ix_contacts_" in step for step in plan), plan
         assert not any("TEMP B-TREE" in step or step == "SCAN contacts" for step in plan), plan
         assert any("uq_attempts_live_number" in step for step in plan), plan
+        few = await _plan(house, candidates(campaign, kind, NOW, only=[1, 2]).limit(5))
+        assert "SEARCH contacts USING INTEGER PRIMARY KEY (rowid=?)" in few, few
     assert await _plan(house, live_counts()) == ["SCAN attempts USING COVERING INDEX ix_attempts_live"]
 
 

@@ -123,6 +123,20 @@ async def test_a_call_that_the_first_trunk_loses_goes_out_by_the_second_before_t
     await house.talk(ledger, other)
 
 
+async def test_who_was_lost_goes_first_and_within_the_campaigns_limit(house: House) -> None:
+    await house.trunk("zero")
+    await _campaign(house, 10, backup_trunks=["zero"], concurrency=3)
+    ledger = house.ledger()
+    claims = await _claim(ledger, names=("main", "zero"))
+    for claim in claims[:2]:
+        await _fail(house, ledger, claim)
+    again = await _claim(ledger, names=("main", "zero"))
+    assert {(claim.trunk, claim.contact_id) for claim in again} == {("zero", c.contact_id) for c in claims[:2]}
+    for claim in again:
+        await house.talk(ledger, claim)
+    assert _by_trunk(await _claim(ledger, names=("main", "zero"))) == {"main": 2}
+
+
 async def test_a_number_that_fails_everywhere_is_spared_so_often_and_no_more(house: House) -> None:
     await _campaign(house, 1, max_attempts=1)
     ledger = house.ledger()
