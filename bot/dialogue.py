@@ -252,7 +252,8 @@ class Dialogue(FrameProcessor):
         elif self._saying.greeting is not None and self._answers.is_hello(frame.text):
             self._note_heard(frame)
         else:
-            if self._saying.greeting is not None:
+            greeting = self._saying.greeting
+            if greeting is not None and not greeting.final:
                 await self._saying.interrupt()
             self.floor.cut, frame.taken = None, True
             await self._act(self._answers.heard(frame), answers=frame.ended_at)

@@ -437,6 +437,25 @@ def test_a_machine_that_takes_the_call_is_not_put_through() -> None:
     assert result.transfer is None
 
 
+def test_the_words_before_a_transfer_are_said_to_the_end_whatever_the_customer_says() -> None:
+    subject = replace(AT_ONCE)
+    office = office_of(subject)
+
+    async def customer(line: Line) -> None:
+        await until(1)
+        line.say("who is this and what is it about")
+        await until(20)
+        line.call.hangup_far()
+
+    result, line = hold_with(subject, office, customer)
+    ((_, begin_ms, end_ms), *_) = line.spans()
+    assert end_ms - begin_ms >= 17 * 250
+    assert result.transfer is not None
+    assert result.transfer.asked_ms >= end_ms
+    assert result.transfer.joined_ms is not None
+    assert len(office.dialled) == 1
+
+
 def test_a_customer_who_says_the_same_on_and_on_is_put_through_once() -> None:
     subject = world_of(script_of(WITH_ELSE.replace("        - say: One moment please.\n", "")))
     office = office_of(subject)
