@@ -101,7 +101,7 @@ class TrunkSettings(_Trunk):
     auth_user: str | None = Field(None, description="Digest user name where it is another than user.")
     register_account: bool = Field(False, description="Whether to REGISTER before dialling.")
     outbound_proxy: str | None = Field(None, description="SIP URI that requests go by, such as sip:proxy.example.net.")
-    codecs: tuple[str, ...] = Field(("pcma", "pcmu"), description="In order of preference, of pcma, pcmu and g722.")
+    codecs: tuple[str, ...] = Field(("pcma", "pcmu"), description="In order of preference: pcma, pcmu, g722, opus.")
     caller_id_in: Literal["from", "p-asserted-identity"] = Field(
         "from", description="Header in which the peer looks for the caller ID."
     )

@@ -27,10 +27,10 @@ s=-
 c=IN IP4 [media_ip]
 t=0 0
 m=audio [media_port] RTP/AVP {payload} 101
-a=rtpmap:{payload} {codec}/8000
+a=rtpmap:{payload} {encoding}
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15"""
-_PAYLOADS = {"PCMU": 0, "PCMA": 8, "G722": 9}
+_CODECS = {"PCMU": (0, "PCMU/8000"), "PCMA": (8, "PCMA/8000"), "G722": (9, "G722/8000"), "opus": (96, "opus/48000/2")}
 
 
 def respond(status: str, *, tag: bool = True, cseq: str = "[last_CSeq:]", headers: Sequence[str] = ()) -> str:
@@ -97,7 +97,8 @@ def ring_out(first: str = "180 Ringing", *, silent_ms: int = 0) -> str:
 
 
 def _accept(codec: str) -> str:
-    sdp = _SDP.format(payload=_PAYLOADS[codec], codec=codec)
+    payload, encoding = _CODECS[codec]
+    sdp = _SDP.format(payload=payload, encoding=encoding)
     return f"""<send retrans="500"><![CDATA[
 SIP/2.0 200 OK
 [last_Via:]

@@ -11,6 +11,7 @@ from baresip.errors import BaresipError, RegistrationError
 
 from telephony.errors import RegistrationFailed
 from telephony.sip.runtime import SipRuntime
+from telephony.sip.settings import OPUS_RATE_HZ
 from telephony.trunk import TrunkConfig
 
 _log = structlog.get_logger(__name__)
@@ -18,7 +19,7 @@ _REGISTER_S = 10.0
 _WITHDRAW_S = 2.0
 _REFRESH_S = 300
 _DEFAULT_USER = "campana"
-_STACK_CODECS = {"pcmu": "pcmu", "pcma": "pcma", "g722": "g722/16000/1"}
+_STACK_CODECS = {"pcmu": "pcmu", "pcma": "pcma", "g722": "g722/16000/1", "opus": f"opus/{OPUS_RATE_HZ}/1"}
 
 
 class Accounts:

@@ -9,6 +9,8 @@ from telephony.errors import InvalidTrunk
 from telephony.trunk import TrunkConfig
 
 LOOPBACK = "127.0.0.1"
+#: The rate at which Opus is coded and decoded here; on the wire it is opus/48000/2, whatever this is (RFC 7587).
+OPUS_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class SipSettings:
         lines = [
             f"rtp_ports {self.rtp_ports[0]}-{self.rtp_ports[1]}",
             f"audio_jitter_buffer_ms {self.jitter_ms[0]}-{self.jitter_ms[1]}",
+            f"opus_samplerate {OPUS_RATE_HZ}",
+            "opus_stereo no",
+            "opus_sprop_stereo no",
         ]
         if self.listen_port:
             lines.append(f"sip_listen {self._listen_host()}:{self.listen_port}")

@@ -182,19 +182,21 @@ async def test_calls_end_when_the_stack_dies(tmp_path: Path) -> None:
 
 
 @pytest.mark.sipp
-async def test_wideband_calls_run_at_16_khz(tmp_path: Path) -> None:
-    async with sipp(answer(codec="G722"), tmp_path, echo=True) as peer:
-        trunk = TrunkConfig("wide", HOST, peer.port, codecs=("g722", "pcma"))
+@pytest.mark.parametrize("codec", ["G722", "opus"])
+async def test_wideband_calls_run_at_16_khz(codec: str, tmp_path: Path) -> None:
+    async with sipp(answer(codec=codec), tmp_path, echo=True) as peer:
+        trunk = TrunkConfig("wide", HOST, peer.port, codecs=(codec.lower(), "pcma"))
         async with SipDialer(trunk, LOOPBACK) as dialer:
             call = await dialer.dial(DialRequest("a", ECHO), quiet)
             assert not isinstance(call, NotAnswered)
             assert call.media.rate_hz == 16_000
             sent, listener = chirp(600, 16_000, to_hz=6000), Listener(call)
-            await call.media.write(sent)
-            share = await listener.share_heard(sent, 16_000, 0.8)
+            async with asyncio.timeout(60):
+                await call.media.write(sent)
+                while await listener.share_heard(sent, 16_000, 0.8, timeout_s=2.0) <= 0.8:
+                    await call.media.write(sent)
             await listener.stop()
     assert {len(frame) for frame in listener.frames} == {640}
-    assert share > 0.8
 
 
 @pytest.mark.sipp

@@ -96,6 +96,9 @@ def test_settings_become_directives_of_the_stack() -> None:
     assert fixed.directives().splitlines() == [
         "rtp_ports 20000-20100",
         "audio_jitter_buffer_ms 40-80",
+        "opus_samplerate 16000",
+        "opus_stereo no",
+        "opus_sprop_stereo no",
         "sip_listen 127.0.0.1:5070",
     ]
     assert "sip_listen 0.0.0.0:5070" in SipSettings(bind="eth0", listen_port=5070).directives()
