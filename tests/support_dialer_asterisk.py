@@ -17,6 +17,7 @@ from telephony.call import Call, CallPhase, DialRequest, NotAnswered
 from telephony.trunk import AsteriskTrunk
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_config import HOST, Options, Trunk
+from tests.support_sip import Listener, share_heard
 from tests.support_sipp import free_port
 
 NUMBER = "+84912345678"
@@ -92,3 +93,16 @@ async def answered(opened: AsteriskDialer, number: str = NUMBER, **changes: Any)
 async def no_channels(pbx: Asterisk) -> None:
     """Asterisk has no call left."""
     await pbx.until_cli("core show channels count", "0 active channels")
+
+
+async def comes_back(call: Call, sent: bytes, rate_hz: int) -> None:
+    """Somebody echoes what we send. A machine that stands still spoils what it plays then, so it is sent again."""
+    listener = Listener(call)
+    async with asyncio.timeout(60):
+        before, share = 0, 0.0
+        while share <= 0.6:
+            before = len(listener.frames)
+            await call.media.write(sent)
+            await listener.until_frames(before + 60, 60.0)
+            share = share_heard(sent, b"".join(listener.frames[before:]), rate_hz)
+    await listener.stop()

@@ -59,8 +59,8 @@ class AsteriskCall:
     async def hand_over(self, target: Target) -> HandOver:
         """See `telephony.transfer.HandsOver`: the customer goes to the PBX's dialplan, and is not `kept` after that.
 
-        Kept is a customer whose call could not be redirected: an extension that Asterisk does not have, a manager user
-        without the right, no connection.
+        Kept is a customer whom Asterisk could not redirect (no such extension, no right, no connection), and with audio
+        that is a channel of its own (16 kHz, chan_websocket) also one whose agent did not pick up.
         """
         return await self._hand_over(target)
 

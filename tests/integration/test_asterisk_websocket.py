@@ -13,20 +13,24 @@ from telephony.ami.check import Verdict, check
 from telephony.ami.dialer import AsteriskDialer
 from telephony.outcomes import DialStatus, HangupBy
 from telephony.simulator.network import SimulatedNetwork
-from telephony.simulator.persona import Answer, Echo, HangUp, Keys, Persona, Wait, WaitForBot
+from telephony.simulator.persona import Answer, Beep, Echo, HangUp, Keys, Persona, Repeat, Wait, WaitForBot
+from telephony.transfer import HandsOver, Target
 from telephony.trunk import AsteriskTrunk
 from tests.support_asterisk import Asterisk, require_asterisk
 from tests.support_asterisk_config import HOST, Options, Ports, Trunk
-from tests.support_dialer_asterisk import TIMES, _apart, answered, no_channels, through, unanswered
-from tests.support_sip import Listener, chirp, share_heard, tone
+from tests.support_dialer_asterisk import TIMES, _apart, answered, comes_back, no_channels, through, unanswered
+from tests.support_sip import chirp, share_heard, tone
 from tests.support_sipp import free_port
 
-ECHO, BRIEF, KEYS = "+84900000001", "+84900000002", "+84900000003"
+ECHO, BRIEF, KEYS, BEEPS, AGENT = "+84900000001", "+84900000002", "+84900000003", "+84900000004", "101"
 _PERSONAS = (
     Persona((ECHO,), "echo", Answer(0), (Echo(),)),
     Persona((BRIEF,), "hangs up soon", Answer(0), (Wait(1000), HangUp())),
     Persona((KEYS,), "presses keys", Answer(0), (WaitForBot(200, max_ms=60_000), Keys("15*#"))),
+    Persona((BEEPS,), "beeps on", Answer(0), (Repeat((Beep(ms=100), Wait(100))),)),
+    Persona((AGENT,), "leaves when the customer is there", Answer(0), (HangUp(after_bot_ms=200, max_ms=60_000),)),
 )
+_DIALPLAN = "[from-internal]\nexten => _1XX,1,Dial(PJSIP/trunk/sip:${EXTEN}@127.0.0.1:${AGENTS},60)\n"
 
 
 def pbx_for(folder: Path, **options: Any) -> Asterisk:
@@ -40,7 +44,7 @@ def pbx_for(folder: Path, **options: Any) -> Asterisk:
 
 @pytest.fixture(scope="module")
 def pbx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
-    running = pbx_for(tmp_path_factory.mktemp("asterisk"))
+    running = pbx_for(tmp_path_factory.mktemp("asterisk"), extra={"extensions.conf": _DIALPLAN})
     try:
         _apart(running.boot)
         yield running
@@ -63,13 +67,9 @@ async def test_audio_goes_both_ways(pbx: Asterisk, network: SimulatedNetwork, wi
     async with AsteriskDialer(by_websocket(pbx, network.port, wideband=wideband), times=TIMES) as trunk:
         call = await answered(trunk, ECHO)
         assert call.media.rate_hz == rate_hz
-        sent = chirp(600, rate_hz)
-        listener = Listener(call)
-        await call.media.write(sent)
-        await listener.until_frames(len(listener.frames) + 60)
+        await comes_back(call, chirp(600, rate_hz), rate_hz)
         await call.hangup()
         assert (await call.ended()).hangup_by is HangupBy.BOT
-        assert share_heard(sent, await listener.stop(), rate_hz) > 0.6
         (record,) = await network.all_ended(1)
     assert share_heard(chirp(600, 8000), record.heard_pcm, 8000) > 0.6
     await no_channels(pbx)
@@ -97,6 +97,18 @@ async def test_keys_go_both_ways(pbx: Asterisk, network: SimulatedNetwork) -> No
         await call.hangup()
     assert pressed == ["1", "5", "*", "#"]
     assert network.calls[0].keys == ["7", "#"]
+
+
+async def test_a_call_is_handed_over(pbx: Asterisk, network: SimulatedNetwork) -> None:
+    async with AsteriskDialer(by_websocket(pbx, network.port), times=TIMES) as trunk:
+        await trunk.client.action("Setvar", [("Variable", "AGENTS"), ("Value", str(network.port))])
+        call = await answered(trunk, BEEPS)
+        assert isinstance(call, HandsOver)
+        async with asyncio.timeout(60):
+            assert (await call.hand_over(Target("agent", AGENT, ring_s=60.0))).answered
+            assert (await call.ended()).hangup_by is HangupBy.AGENT
+        await network.all_ended(2)
+    await no_channels(pbx)
 
 
 @pytest.mark.parametrize(
