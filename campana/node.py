@@ -79,7 +79,7 @@ def dialer_of(settings: Settings, trunk: AnyTrunkSettings, clock: Clock) -> AnyD
     """The dialer of a trunk, to be entered; raises `InvalidTrunk`, `SettingsError`."""
     if isinstance(trunk, AsteriskTrunkSettings):
         return AsteriskDialer(asterisk_trunk(trunk), clock)
-    return SipDialer(trunk_config(trunk), sip_settings(settings), clock)
+    return SipDialer(trunk_config(trunk), sip_settings(settings), clock, region=settings.account.region)
 
 
 def asterisk_trunk(trunk: AsteriskTrunkSettings) -> AsteriskTrunk:

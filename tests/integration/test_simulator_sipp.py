@@ -120,14 +120,14 @@ async def network() -> AsyncIterator[SimulatedNetwork]:
 async def test_sipps_own_caller_completes_fifty_calls(network: SimulatedNetwork, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *["sipp", "-sn", "uac", "-s", "+84901000001", "-i", "127.0.0.1", "-p", str(_free_port()), "-m", "50"],
-        *["-r", "25", "-d", "300", "-nostdin", "-timeout", "20s", f"127.0.0.1:{network.port}"],
+        *["-r", "25", "-d", "300", "-nostdin", "-timeout", "100s", f"127.0.0.1:{network.port}"],
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode("utf-8", "replace")[-3000:]
-    records = await network.all_ended(50)
+    records = await network.all_ended(50, 60)
     assert {(record.status, record.ended_by) for record in records} == {(200, "caller")}
     assert len(network.invites) == 50
 
