@@ -94,7 +94,7 @@ def test_say_can_forbid_interruption() -> None:
         ("start: x\nsteps:\n  aa: [end]\n", 1, "there is no step `x`", "aa"),
         ("steps:\n  a: [end]\n  b: [end]\n", 3, "unreachable step `b`", "Lead to it"),
         ("steps:\n  a:\n    - end\n    - say: Hi\n", 4, "unreachable block in step `a`", "Move it up"),
-        ("steps:\n  a:\n    - say: Hi\n", 3, "step `a` does not say what comes next", "Add goto, listen, transfer or end"),
+        ("steps:\n  a:\n    - say: Hi\n", 3, "does not say what comes next", "Add goto, listen, transfer or end"),
         ("steps:\n  a:\n    - goto: b\n  b:\n    - goto: a\n", 2, "loop without listen: a → b → a", "Listen"),
         ("steps:\n  a:\n    - goto: a\n", 2, "loop without listen: a → a", "Listen"),
         ("steps:\n  a:\n    - say: Hi {nam}\n    - end\n", 3, "undefined variable `nam`", "Declare it"),
