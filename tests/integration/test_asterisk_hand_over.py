@@ -15,7 +15,7 @@ from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Beep, Persona, Reject, Repeat, RingOut, Wait
 from telephony.transfer import HandOver, HandsOver, Target
 from tests.support_asterisk import Asterisk
-from tests.support_dialer_asterisk import answered, dialer, no_channels, shared_asterisk
+from tests.support_dialer_asterisk import answered, dialer, shared_asterisk
 from tests.support_relay import Relay
 from tests.support_sip import Listener, loud_ms
 
@@ -69,7 +69,21 @@ async def trunk(pbx: Asterisk, network: SimulatedNetwork) -> AsyncIterator[Aster
     async with dialer(pbx, network.port, transfer_context="agents") as opened:
         await know_agents(opened, network)
         yield opened
-    await no_channels(pbx)
+    await until_channels(pbx, 0)
+
+
+async def until_channels(pbx: Asterisk, count: int) -> None:
+    """Asterisk has so many channels.
+
+    What a Redirect leaves of the old channel is not one of them: once in hundreds Asterisk 22.10 keeps it in its list,
+    without a thread or a call.
+    """
+    async with asyncio.timeout(60):
+        while True:
+            lines = (await pbx.cli("core show channels concise")).splitlines()
+            if sum("!" in line and not line.startswith("Surrogate/") for line in lines) == count:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def know_agents(opened: AsteriskDialer, network: SimulatedNetwork) -> None:
@@ -129,7 +143,7 @@ async def test_a_customer_behind_a_local_channel_that_asterisk_takes_out(
     async with dialer(pbx, "Local/{number}@outbound", transfer_context="agents") as local:
         call = await answered(local, CUSTOMER)
         assert (await handed_over(call, AGENT)).answered
-        await pbx.until_cli("core show channels count", "2 active channels")
+        await until_channels(pbx, 2)
         assert local.live_calls == 1
         if by is HangupBy.BOT:
             await call.hangup()
@@ -263,12 +277,9 @@ async def test_a_customer_with_wideband_audio_who_waits_no_longer(
     assert wide.live_calls == 0
 
 
-@pytest.mark.parametrize(
-    ("wideband", "asked", "joined"),
-    [(False, "bridge show all", "     2 basic"), (True, "core show channels count", "2 active channels")],
-)
+@pytest.mark.parametrize("wideband", [False, True])
 async def test_an_agent_who_picks_up_while_the_manager_is_away(
-    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork, wideband: bool, asked: str, joined: str
+    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork, wideband: bool
 ) -> None:
     async with (
         Relay.to(pbx.ami_port) as relay,
@@ -279,7 +290,7 @@ async def test_an_agent_who_picks_up_while_the_manager_is_away(
         await network.until(lambda net: len(net.invites) == 2)
         async with relay.broken():
             await disconnected(cut)
-            await pbx.until_cli(asked, joined, 30)
+            await (until_channels(pbx, 2) if wideband else pbx.until_cli("bridge show all", "     2 basic", 30))
         assert (await handing).answered
         await call.hangup()
         assert (await ended(call)).hangup_by is HangupBy.BOT
@@ -297,7 +308,7 @@ async def test_a_handed_over_call_that_ends_while_the_manager_is_away(
         async with relay.broken():
             await disconnected(cut)
             await pbx.cli("channel request hangup all")
-            await no_channels(pbx)
+            await until_channels(pbx, 0)
         end = await ended(call)
         assert end.hangup_by is HangupBy.NETWORK
         assert "does not know the call any more" in (end.text or "")
