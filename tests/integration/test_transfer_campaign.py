@@ -64,9 +64,16 @@ PRICES = dict(TARIFF) | {
 Meanwhile = Callable[[SimulatedNetwork], Any]
 
 
+def _has_heard_the_agent(network: SimulatedNetwork) -> bool:
+    return any(has_sound(call.heard_pcm, SOUND) for call in calls_to(network, CUSTOMER))
+
+
 async def _once_joined(network: SimulatedNetwork, who: str) -> None:
     """Hang up as `who` when the customer has heard the agent."""
-    await network.until(lambda net: has_sound(calls_to(net, CUSTOMER)[0].heard_pcm, SOUND) if net.calls else False, 60)
+    async with asyncio.timeout(120):
+        # Looking for a sound is work, which the conversation on this loop must not wait for all the time.
+        while not _has_heard_the_agent(network):  # noqa: ASYNC110 - it comes in another thread
+            await asyncio.sleep(0.25)
     exchange = network._exchange
 
     def hang_up() -> None:
@@ -111,7 +118,7 @@ async def _campaign(number: str, meanwhile: Meanwhile, folder: Path) -> tuple[di
         await house.campaigns.start(campaign_id)
         ledger = house.ledger(lease_s=60.0)
         runner = Runner(database, ledger, {"line": dialer}, voicebot, house.clock, settings=RunnerSettings())
-        async with asyncio.timeout(150), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(240), asyncio.TaskGroup() as group:
             group.create_task(meanwhile(network))
             assert await runner.run_until_complete(campaign_id) is CampaignState.COMPLETED
         records = await network.all_ended(2, 60)
