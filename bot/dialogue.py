@@ -351,6 +351,8 @@ class Dialogue(FrameProcessor):
 
     async def _opt_out(self, effect: OptOut) -> None:
         self.findings.opted_out = True
+        # No agent may pick up while it is being committed.
+        self.switchboard.drop_unless(None)
         self.supervisor.answered("wants no more calls", now_ms=self._time.ms(self._time.now()))
         if not await self._committing.begin(effect):
             # No word may follow, and silence must not go on: the call ends, and the result tells of the opt-out.

@@ -61,7 +61,7 @@ class AsteriskDialer:
         self.client = AmiClient(account_of(trunk), times)
         self._clock = clock or SystemClock()
         self._legs = Legs(self.client)
-        self._redirector = Redirector(self.client, self._legs, trunk, self._clock, self._end)
+        self._redirector = Redirector(self.client, self._legs, trunk, self._clock, end=self._end, keep=self._keep)
         self._media: MediaServer | None = None
         self._ready = asyncio.Event()
         self._endpoint_known = False

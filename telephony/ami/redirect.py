@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -33,13 +33,20 @@ _GUARD_S: Final = 5.0
 
 
 class Redirector:
-    """For the calls of one dialer; `end` hangs a call up and waits for its end."""
+    """For the calls of one dialer; `end` hangs a call up and waits for its end, `keep` runs work to its end."""
 
     def __init__(
-        self, client: AmiClient, legs: Legs, trunk: AsteriskTrunk, clock: Clock, end: Callable[[Leg], Awaitable[None]]
+        self,
+        client: AmiClient,
+        legs: Legs,
+        trunk: AsteriskTrunk,
+        clock: Clock,
+        *,
+        end: Callable[[Leg], Awaitable[None]],
+        keep: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._client, self._legs, self._trunk, self._clock = client, legs, trunk, clock
-        self._end = end
+        self._end, self._keep = end, keep
 
     async def hand_over(self, leg: Leg, audio: MediaLeg, target: Target) -> HandOver:
         """See `telephony.transfer.HandsOver`.
@@ -123,8 +130,13 @@ class Redirector:
         agent.joins = leg
         handover = self._legs.hand_over(leg, agent.attempt_id)
         self._legs.adopt(agent)
-        await self._call_agent(agent, leg, place, target.ring_s)
-        await _first(handover.decided, agent.closed, within_s=target.ring_s + _GUARD_S)
+        try:
+            await self._call_agent(agent, leg, place, target.ring_s)
+            await _first(handover.decided, agent.closed, within_s=target.ring_s + _GUARD_S)
+        except asyncio.CancelledError:
+            if not handover.joined:
+                self._keep(self._call_off(agent, leg))
+            raise
         if not handover.joined:
             agent.cancelled = not agent.closed.is_set()
             await self._end(agent)
@@ -135,6 +147,12 @@ class Redirector:
             return HandOver(False, self._clock.now(), text=f"the call has ended; {text}")
         self._legs.keep(leg)
         return self._kept(leg, text)
+
+    async def _call_off(self, agent: Leg, leg: Leg) -> None:
+        """Whoever asked is gone: the agent's telephone must not ring on."""
+        agent.cancelled = not agent.closed.is_set()
+        self._legs.keep(leg)
+        await self._end(agent)
 
     async def _lives_without_audio(self, leg: Leg, audio: MediaLeg) -> bool:
         """An agent who was bridged while no event could tell us has ended our audio, and not the call."""

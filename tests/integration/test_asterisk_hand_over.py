@@ -277,6 +277,24 @@ async def test_a_customer_with_wideband_audio_who_waits_no_longer(
     assert wide.live_calls == 0
 
 
+async def test_an_agent_is_called_off_when_nobody_wants_the_transfer_any_more(
+    wide: AsteriskDialer, network: SimulatedNetwork
+) -> None:
+    call = await answered(wide, CUSTOMER)
+    handing = asyncio.create_task(handed_over(call, RINGS))
+    await network.until(lambda net: len(net.calls) == 2)
+    handing.cancel()
+    await asyncio.wait([handing])
+    agent = network.calls[1]
+    await network.until(lambda _: agent.complete)
+    assert (agent.answered_at, agent.ended_by) == (None, "caller")
+    listener = Listener(call)
+    await listener.until_frames(25)
+    await listener.stop()
+    await call.hangup()
+    assert (await ended(call)).hangup_by is HangupBy.BOT
+
+
 @pytest.mark.parametrize("wideband", [False, True])
 async def test_an_agent_who_picks_up_while_the_manager_is_away(
     pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork, wideband: bool

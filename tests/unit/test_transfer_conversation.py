@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.outcome import EndedBy, Speaker
+from bot.outcome import EndedBy, OptOut, Speaker
 from telephony.outcomes import HangupBy
 from telephony.transfer import TransferBy
 from tests.support_calls import RATE_HZ, Line, World, hold, run, texts
@@ -364,6 +364,30 @@ def test_an_opt_out_said_into_the_ringing_counts_and_calls_the_agent_off() -> No
     assert len(office.called_off_at) == 1
     assert result.code == "DNC"
     assert line.spans()[-1][0].endswith("Goodbye.")
+
+
+def test_no_agent_picks_up_while_an_opt_out_is_being_committed() -> None:
+    subject = world()
+    office = office_of(subject, rings_s=8.0)
+
+    async def slow(opt_out: OptOut) -> None:
+        await asyncio.sleep(4)
+        await subject._opted_out(opt_out)
+
+    subject.on_opt_out = slow
+
+    async def customer(line: Line) -> None:
+        await until(3)
+        line.say(ASK)
+        await until(9)
+        line.say("please stop calling me")
+        await line.call.ended()
+
+    result, _ = hold_with(subject, office, customer)
+    assert (result.code, result.opted_out) == ("DNC", True)
+    assert result.transfer is not None
+    assert result.transfer.joined_ms is None
+    assert len(office.called_off_at) == 1
 
 
 def test_a_customer_who_goes_on_and_means_something_else_is_not_put_through() -> None:
