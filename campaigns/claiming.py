@@ -131,9 +131,8 @@ class Claiming:
     async def run(self, trunk_names: Collection[str], limit: int, campaign_ids: Collection[int] | None) -> Claimed:
         """Claim up to `limit` contacts of running campaigns on these trunks."""
         rows = await self._trunks(trunk_names)
-        await self._count_live()
+        running = await self._running(rows, campaign_ids)
         lines = {name: Line(row, row["channels"] - self._busy.get(name, 0)) for name, row in rows.items()}
-        running = await self._running(lines, campaign_ids)
         stranded = await self._stranded(running, lines)
         every = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
         claims: list[Claim] = []
@@ -161,15 +160,17 @@ class Claiming:
         rows = await self._conn.execute(statement.with_for_update(key_share=True))
         return {row["name"]: dict(row) for row in rows.mappings()}
 
-    async def _running(self, lines: Collection[str], campaign_ids: Collection[int] | None) -> list[_Campaign]:
+    async def _running(self, trunk_names: Collection[str], campaign_ids: Collection[int] | None) -> list[_Campaign]:
         wanted = [campaigns.c.state == CampaignState.RUNNING.value]
         if campaign_ids is not None:
             wanted.append(campaigns.c.id.in_(campaign_ids))
         # Locked first and read after, so that a pause committed meanwhile is seen.
         found = select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks).where(*wanted)
         rows = [dict(row) for row in (await self._conn.execute(found)).mappings()]
-        ids = [row["id"] for row in calling_over(rows, lines)]
+        ids = [row["id"] for row in calling_over(rows, trunk_names)]
         await lock_campaigns(self._conn, ids)
+        # Counted behind both locks: another node may claim for the same campaigns on other trunks.
+        await self._count_live()
         statement = (
             select(campaigns, tariffs.c.definition, tariffs.c.currency)
             .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)

@@ -20,6 +20,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _AGAIN_AFTER = timedelta(minutes=int(DEFAULT_AFTER_MIN))
 #: A call-back that the customer asked for is made although the campaign's maximum is reached; once.
 CALLBACK_EXTRA = 1
+#: An INVITE that gets no answer is sent again for 32 s (RFC 3261 17.1.1.2, timer B).
+_INVITE_LIVES = timedelta(seconds=33)
 _TEXT_LENGTH = 200
 _NAME_LENGTH = 64
 _NUMBER_LENGTH = 128
@@ -243,13 +245,19 @@ def next_contact(
     """Where the contact goes after an attempt of the campaign, which may have ended meanwhile."""
     if opted_out:
         return NextContact(ContactState.OPTED_OUT)
-    # The trunk of a spared contact is paused now, which holds it back until calls get through again.
-    spared = NextContact(tried.came_from, now) if tried.spared else None
+    # A spared contact goes out by another trunk, or waits until calls get through again.
+    spared = NextContact(tried.came_from, now + _still_out(facts)) if tried.spared else None
     wanted = spared or _wanted(assigned, facts, campaign, tried, now)
     if wanted.next_at is None or campaign["state"] in OPEN:
         return wanted
     expired = campaign["state"] == CampaignState.EXPIRED
     return NextContact(ContactState.EXPIRED if expired else ContactState.CANCELLED)
+
+
+def _still_out(facts: Settlement) -> timedelta:
+    """How long a call that nobody answered for, not even with a refusal, may still reach the customer."""
+    unanswered = facts.dial is not None and facts.dial.sip_code is None and facts.dial.q850 is None
+    return _INVITE_LIVES if unanswered else timedelta()
 
 
 def _wanted(

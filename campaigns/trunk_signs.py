@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -23,6 +23,8 @@ from telephony.outcomes import CallStatus
 log = structlog.get_logger(__name__)
 
 PAUSED_TOPIC = "trunk_mail"
+#: A trunk that is not there is given up sooner than this (SipSettings.no_response_s), a telephone that rings later.
+_LONG_WAIT: Final = timedelta(seconds=15)
 #: How often a contact is spared: where each call to one number fails, it may after all be the number's fault.
 SPARED_AT_MOST: Final = 3
 
@@ -89,8 +91,9 @@ class TrunkSigns:
         closed = breaker is not None and breaker.is_closed
         if breaker is not None:
             self._breakers[self._trunk_of[attempt_id]] = self._after(breaker, sign, row, facts)
-        # What broke down in the dialer may have rung: nobody is called twice for it while the trunk is open.
-        replaced = attempt_id in self._elsewhere and not facts.dialer_failed
+        # What broke down in the dialer, or was waited for in vain, may have rung: nobody is called twice for it while
+        # the trunk is open.
+        replaced = attempt_id in self._elsewhere and not facts.dialer_failed and not _may_have_rung(row, facts)
         blamed = sign is Sign.REFUSED or (sign is Sign.FAULT and (closed or replaced))
         return blamed and self._spared_before.get(attempt_id, 0) < SPARED_AT_MOST
 
@@ -118,6 +121,14 @@ class TrunkSigns:
 def _failing(operations: Sequence[Operation]) -> set[str]:
     settled = [operation for operation in operations if isinstance(operation, Settle)]
     return {one.attempt_id for one in settled if read_sign(one.facts) not in {Sign.WELL, Sign.NOTHING}}
+
+
+def _may_have_rung(row: Mapping[str, Any], facts: Settlement) -> bool:
+    """Whether a call failed after a long wait without a word: a network that tells nothing may ring all the same."""
+    dial = facts.dial
+    if dial is None or dial.sip_code is not None or dial.q850 is not None or row["originated_at"] is None:
+        return False
+    return bool(dial.ended_at - row["originated_at"] >= _LONG_WAIT)
 
 
 async def _spared_before(conn: AsyncConnection, attempt_ids: Collection[str]) -> dict[str, int]:

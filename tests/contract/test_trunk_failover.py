@@ -301,3 +301,36 @@ async def test_campaigns_that_share_trunks_in_opposite_orders_never_take_more_th
 async def _talk(house: House, node: Ledger, claim: Claim) -> None:
     await house.answer(node, claim)
     await node.settle(claim.attempt_id, claim.fence, house.talked(messages=0))
+
+
+async def test_nodes_with_different_trunks_keep_to_the_campaigns_limit_together(house: House) -> None:
+    here, there = house.ledger("here"), house.ledger("there")
+    for _ in range(5):
+        await _campaign(house, 4, concurrency=1)
+        both = await asyncio.gather(_claim(here, names=["main"]), _claim(there, names=["backup"]))
+        assert sum(map(len, both)) == 1
+        for ledger, claims in zip((here, there), both, strict=True):
+            for claim in claims:
+                await house.talk(ledger, claim, messages=0)
+        await _dial(house, here, ())
+
+
+async def test_a_call_that_got_no_answer_at_all_is_not_followed_by_another_while_it_may_ring(house: House) -> None:
+    await _campaign(house, 1, max_attempts=1)
+    ledger = house.ledger()
+    (claim,) = await _claim(ledger)
+    assert await _fail(house, ledger, claim, None) == "pending"
+    house.clock.advance(seconds=32)
+    assert await _claim(ledger) == ()
+    house.clock.advance(seconds=1)
+    assert _by_trunk(await _claim(ledger)) == {"backup": 1}
+
+
+async def test_who_may_have_been_rung_without_a_word_is_not_called_by_another_trunk(house: House) -> None:
+    await _campaign(house, 1, max_attempts=1)
+    ledger = house.ledger()
+    (claim,) = await _claim(ledger)
+    await ledger.begin(claim.attempt_id, claim.fence)
+    house.clock.advance(seconds=45)
+    silent = Settlement(dial=NotAnswered(DialStatus.CHANUNAVAIL, house.clock.now(), text="nothing came back"))
+    assert (await ledger.settle(claim.attempt_id, claim.fence, silent)).contact_state == "error"
