@@ -191,8 +191,17 @@ class AsteriskDialer:
     async def hangup_stray(self, attempt_id: str) -> bool:
         """Raises `AmiError` when Asterisk cannot be asked."""
         await self.client.until_connected(_RECONNECT_S)
+        if await self._hang_up_channel(attempt_id):
+            return True
+        # Asterisk takes a Local channel out of a call that was handed over, and with it the attempt's own id.
+        statuses = await self.client.listed("Status")
+        linked = [event.get("Uniqueid") for event in statuses if event.get("Linkedid") == attempt_id]
+        return any([await self._hang_up_channel(channel) for channel in linked])
+
+    async def _hang_up_channel(self, channel: str) -> bool:
+        """Whether there was one of this unique id."""
         try:
-            await self.client.action("Hangup", [("Channel", attempt_id), ("Cause", "16")])
+            await self.client.action("Hangup", [("Channel", channel), ("Cause", "16")])
         except ActionRefused as exc:
             if exc.reason == "No such channel":
                 return False

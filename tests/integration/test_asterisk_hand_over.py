@@ -153,6 +153,21 @@ async def test_a_customer_behind_a_local_channel_that_asterisk_takes_out(
         await network.all_ended(2)
 
 
+@pytest.mark.parametrize("behind_local", [True, False])
+async def test_a_handed_over_call_of_a_dead_node_is_hung_up(
+    pbx: Asterisk, trunk: AsteriskDialer, network: SimulatedNetwork, behind_local: bool
+) -> None:
+    target = "Local/{number}@outbound" if behind_local else network.port
+    async with dialer(pbx, target, transfer_context="agents") as dead:
+        call = await answered(dead, CUSTOMER)
+        assert (await handed_over(call, AGENT)).answered
+        await until_channels(pbx, 2)
+        assert await trunk.hangup_stray(call.attempt_id)
+        await network.all_ended(2)
+        await ended(call)
+        assert not await trunk.hangup_stray(call.attempt_id)
+
+
 async def test_a_busy_agent(trunk: AsteriskDialer) -> None:
     call = await answered(trunk, CUSTOMER)
     result = await handed_over(call, BUSY)
