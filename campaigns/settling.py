@@ -13,6 +13,7 @@ from bot.outcome import ConversationResult, Transferred
 from campaigns.codes import Assigned, CodeClass, CodeTable, agent_hung_up, assign
 from campaigns.retries import DEFAULT_AFTER_MIN, Exhausted, Outcome, Retry, next_move, parse_rules
 from campaigns.states import OPEN, CampaignState, ContactState
+from storage.types import whole_ms
 from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus, HangupBy
 
@@ -58,7 +59,8 @@ def _times(attempt: Mapping[str, Any], facts: Settlement, now: datetime) -> tupl
     end = facts.dial or facts.end
     ended_at = attempt["ended_at"] or (end.ended_at if end else now)
     # A clock that was set back between two phases must not make a call of negative length.
-    return answered_at, max(ended_at, answered_at or attempt["originated_at"] or ended_at)
+    ended_at = max(ended_at, answered_at or attempt["originated_at"] or ended_at)
+    return whole_ms(answered_at) if answered_at else None, whole_ms(ended_at)
 
 
 def judge(

@@ -16,6 +16,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _E164 = re.compile(r"\+[1-9]\d{4,14}\Z")
 
 
+def whole_ms(instant: datetime) -> datetime:
+    """An instant as it will be read back: what is computed from it now is then what anybody computes later."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An instant, kept as integer milliseconds since the epoch, so that differences are milliseconds in SQL."""
 

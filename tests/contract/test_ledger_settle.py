@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -49,6 +50,20 @@ async def test_every_phase_leaves_its_instant_and_an_event(house: House) -> None
     moves = [(e["from_phase"], e["to_phase"]) for e in await house.rows(attempt_events)]
     steps = ["created", "originating", "ringing", "answered", "talking", "wrapup", "ended"]
     assert moves == list(zip([None, *steps], steps, strict=False))
+
+
+@pytest.mark.parametrize(("answered_us", "ended_us"), [(900, 100), (100, 900), (999, 0)])
+async def test_what_is_billed_is_the_talk_that_the_books_show_to_the_millisecond(
+    house: House, answered_us: int, ended_us: int
+) -> None:
+    ledger, claim = await _one(house)
+    await ledger.begin(claim.attempt_id, 1)
+    answered_at = NOW + timedelta(seconds=1, microseconds=answered_us)
+    ended_at = NOW + timedelta(seconds=31, microseconds=ended_us)
+    facts = replace(house.talked(), answered_at=answered_at, end=CallEnd(HangupBy.BOT, ended_at))
+    await ledger.settle(claim.attempt_id, 1, facts)
+    row = await house.row(attempts, claim.attempt_id)
+    assert (row["ended_at"] - row["answered_at"]) // timedelta(milliseconds=1) == row["bot_ms"] == 30_000
 
 
 async def test_what_the_network_said_is_kept_as_it_came(house: House) -> None:
