@@ -42,9 +42,11 @@ async def test_a_call_with_a_script_is_held_recorded_and_left_out_of_the_books(
         busy = (await site.run("call", "+84901000002", "--script", script)).ok().out
         invites = far.invites()
     assert (answered["code"], answered["call_status"]) == ("AG", "BOT_HANGUP")
-    assert [turn["speaker"] for turn in answered["turns"]] == ["bot", "customer", "bot"]
-    assert "pay" in answered["turns"][1]["text"].lower()
-    assert answered["messages"] == 2
+    speakers = [turn["speaker"] for turn in answered["turns"]]
+    # Who pauses within a sentence may be answered there, and once more at its end.
+    assert (speakers[:2], speakers[-1]) == (["bot", "customer"], "bot"), answered["turns"]
+    assert "pay" in " ".join(turn["text"] for turn in answered["turns"] if turn["speaker"] == "customer").lower()
+    assert answered["messages"] == speakers.count("bot")
     assert (site.folder / answered["recording"]).stat().st_size > 44
     assert "BUSY, code BS" in busy
     assert invites == {"+84901000001": 1, "+84901000002": 1}
