@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from campaigns.runner import Runner, RunnerSettings
 from campaigns.states import CampaignState
 from storage.clock import SystemClock
 from storage.database import open_database
@@ -24,7 +21,7 @@ from telephony.sip.dialer import SipDialer
 from telephony.sip.settings import SipSettings
 from telephony.trunk import TrunkConfig
 from tests.support_campaigns import House
-from tests.support_network import Talk
+from tests.support_sip_campaign import dialling, until_fact
 from tests.support_sipp import HOST, challenge, free_port, refusal, registrar, sipp
 
 DIGEST = 'WWW-Authenticate: Digest realm="trunk", nonce="a1b2", algorithm=MD5'
@@ -46,27 +43,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield await House(database, clock=SystemClock()).build()  # type: ignore[arg-type]
 
 
-@contextlib.asynccontextmanager
-async def _dialling(house: House, port: int, **trunk: Any) -> AsyncIterator[Runner]:
-    settings = RunnerSettings(calls=20, poll_s=0.05)
-    async with SipDialer(TrunkConfig("line", HOST, port, **trunk), SipSettings(bind=HOST)) as dialer:
-        runner = Runner(
-            house.database, house.ledger(), {"line": dialer}, Talk(code="YES"), house.clock, settings=settings
-        )
-        running = asyncio.create_task(runner.run_forever())
-        try:
-            yield runner
-        finally:
-            runner.drain()
-            await running
-
-
-async def _until(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(90):
-        while not await fact():  # noqa: ASYNC110 - the database is asked
-            await asyncio.sleep(0.02)
-
-
 async def _is(house: House, health: str) -> bool:
     return (await house.rows_of_trunk("line"))["health"] == health
 
@@ -79,16 +55,16 @@ async def test_a_trunk_in_overload_is_left_alone_until_it_takes_calls_again(hous
     rule = {"on": ["unreachable"], "times": 3, "after_min": 0}
     campaign_id = await house.campaign(people=8, concurrency=1, max_attempts=4, retry_rules=[rule])
     port = free_port()
-    async with _dialling(house, port):
+    async with dialling(house, TrunkConfig("line", HOST, port)):
         async with sipp(refusal("503 Service Unavailable"), tmp_path, port=port) as peer:
-            await _until(lambda: _is(house, "paused"))
+            await until_fact(lambda: _is(house, "paused"))
             await peer.until_received("INVITE", 5)
             told = (await house.campaigns.status(campaign_id)).trunk_paused
             assert re.fullmatch(r"\d+ calls in a row failed, the last with: 503 Service unavailable", told or "")
             refused = [row for row in await house.rows(attempts) if row["sip_code"] == 503]
             assert len([row for row in refused if row["counted"]]) == 5, "what followed were trial calls"
         async with SimulatedNetwork((ANYBODY,), port=port, keep_heard=False) as network:
-            await _until(lambda: _completed(house, campaign_id))
+            await until_fact(lambda: _completed(house, campaign_id))
             assert len(network.invites) == 8
     assert await _is(house, "healthy")
     assert await house.contact_states(campaign_id) == {"done": 8}
@@ -97,12 +73,12 @@ async def test_a_trunk_in_overload_is_left_alone_until_it_takes_calls_again(hous
 async def test_refused_credentials_cost_no_contact_its_attempt(house: House, tmp_path: Path) -> None:
     campaign_id = await house.campaign(people=6, concurrency=1)
     port = free_port()
-    async with _dialling(house, port, user="bot", password="wrong"):
+    async with dialling(house, TrunkConfig("line", HOST, port, user="bot", password="wrong")):
         async with sipp(challenge("401 Unauthorized", DIGEST), tmp_path, port=port):
-            await _until(lambda: _is(house, "paused"))
-            await _until(lambda: _tried_in_vain(house))
+            await until_fact(lambda: _is(house, "paused"))
+            await until_fact(lambda: _tried_in_vain(house))
         async with SimulatedNetwork((ANYBODY,), port=port, keep_heard=False):
-            await _until(lambda: _completed(house, campaign_id))
+            await until_fact(lambda: _completed(house, campaign_id))
     spared = [row for row in await house.rows(attempts) if not row["counted"]]
     assert {row["action_code"] for row in spared} == {"CU"}
     assert await house.contact_states(campaign_id) == {"done": 6}

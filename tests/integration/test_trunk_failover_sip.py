@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,18 +11,15 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from campaigns.runner import Runner, RunnerSettings
 from campaigns.states import CampaignState
 from storage.clock import SystemClock
 from storage.database import open_database
 from storage.tables import attempts, contacts
 from telephony.simulator.network import SimulatedNetwork
 from telephony.simulator.persona import Answer, Echo, Persona
-from telephony.sip.dialer import SipDialer
-from telephony.sip.settings import SipSettings
 from telephony.trunk import TrunkConfig
 from tests.support_campaigns import House, number
-from tests.support_network import Talk
+from tests.support_sip_campaign import dialling, until_fact
 from tests.support_sipp import HOST, free_port, refusal, sipp
 
 ANYBODY = Persona(("*",), "answers", Answer(0), (Echo(),))
@@ -48,29 +43,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-@contextlib.asynccontextmanager
-async def _dialling(house: House, ports: dict[str, int]) -> AsyncIterator[Runner]:
-    async with contextlib.AsyncExitStack() as stack:
-        dialers = {
-            name: await stack.enter_async_context(SipDialer(TrunkConfig(name, HOST, port), SipSettings(bind=HOST)))
-            for name, port in ports.items()
-        }
-        settings = RunnerSettings(calls=20, poll_s=0.05)
-        runner = Runner(house.database, house.ledger(), dialers, Talk(code="YES"), house.clock, settings=settings)
-        running = asyncio.create_task(runner.run_forever())
-        try:
-            yield runner
-        finally:
-            runner.drain()
-            await running
-
-
-async def _until(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(180):
-        while not await fact():  # noqa: ASYNC110 - the database is asked
-            await asyncio.sleep(0.02)
-
-
 async def test_the_second_trunk_reaches_whom_the_first_no_longer_takes(house: House, tmp_path: Path) -> None:
     campaign_id = await house.campaign(
         people=EARLY, start=False, concurrency=2, max_attempts=1, trunk="main", backup_trunks=["backup"]
@@ -87,14 +59,14 @@ async def test_the_second_trunk_reaches_whom_the_first_no_longer_takes(house: Ho
 
     main = free_port()
     async with SimulatedNetwork((ANYBODY,), keep_heard=False) as network:
-        async with _dialling(house, {"main": main, "backup": network.port}):
+        async with dialling(house, TrunkConfig("main", HOST, main), TrunkConfig("backup", HOST, network.port)):
             async with SimulatedNetwork((ANYBODY,), port=main, keep_heard=False) as first:
-                await _until(first_are_done)
+                await until_fact(first_are_done)
                 assert (len(first.invites), len(network.invites)) == (EARLY, 0)
             async with sipp(refusal("503 Service Unavailable"), tmp_path, port=main):
                 async with house.database.write() as conn:
                     await conn.execute(update(contacts).where(contacts.c.state == "held").values(state="pending"))
-                await _until(completed)
+                await until_fact(completed)
         assert len(network.invites) == LATE
     assert await house.contact_states(campaign_id) == {"done": EARLY + LATE}
     rows = await house.rows(attempts)
