@@ -60,12 +60,13 @@ class House:
     network: SimulatedNetwork
     dialer: SipDialer
     recordings: Recordings
+    script: str = SCRIPT
 
     async def hold(self, number: str, ends: Callable[[], bool] | None) -> ConversationResult:
         """A conversation that puts its customer through to `number`; hung up here once `ends`, if that is given."""
         words = Words()
         speech = SpeechRuntime(CodedListener(words), CodedSpeaker(), AlwaysComplete(), LoudIsVoice())
-        script = script_of(SCRIPT.replace("NUMBER", number))
+        script = script_of(self.script.replace("NUMBER", number))
         conversation = ScriptedConversation(script, speech, recordings=self.recordings)
         call = await self.dialer.dial(DialRequest(f"to-{number[1:]}", CUSTOMERS[number]), lambda *_: None)
         assert not isinstance(call, NotAnswered), call
@@ -137,6 +138,24 @@ async def test_customers_are_put_through_over_real_sip(tmp_path: Path) -> None:
     ended_by = {record.invite.number: record.ended_by for record in records}
     assert ended_by[LEAVES] == "callee"
     assert {ended_by[number] for number in (TALKS, ABSENT, *CUSTOMERS.values())} == {"caller"}
+
+
+async def test_a_customer_is_handed_over_by_refer_and_the_conversation_knows(tmp_path: Path) -> None:
+    people = (customer(CUSTOMERS[TALKS]), agent(TALKS, whisper_max_ms=0, leaves_after=3))
+    handing = SCRIPT.replace("whisper: Somebody who makes a sound.", "by: hand_over")
+    recordings = Recordings(tmp_path)
+    async with (
+        SimulatedNetwork(people) as network,
+        SipDialer(TrunkConfig("transfers", HOST, network.port), SipSettings(bind=HOST)) as dialer,
+    ):
+        result = await House(network, dialer, recordings, handing).hold(TALKS, None)
+        await network.all_ended(2, _PATIENCE_S)
+    await recordings.aclose()
+    assert result.error is None
+    assert result.transfer is not None
+    assert result.transfer.joined_ms is not None
+    assert (result.transfer.agent_ms, result.transfer.ended_by_agent) == (0, False)
+    assert calls_to(network, TALKS)[0].answered_at is not None
 
 
 def _check_recording(folder: Path, result: ConversationResult) -> None:
