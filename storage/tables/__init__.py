@@ -1,0 +1,30 @@
+"""Every table, as SQLAlchemy Core. Words are VOCABULARY.md's; instants are `UtcTime`, amounts `Money`."""
+
+from __future__ import annotations
+
+from storage.tables.accounts import accounts, bots, tariffs
+from storage.tables.attempts import attempt_events, attempts, recordings, turns
+from storage.tables.base import metadata
+from storage.tables.campaigns import campaigns, contacts, list_imports
+from storage.tables.money import ledger_entries
+from storage.tables.outbox import outbox
+from storage.tables.suppression import do_not_call
+from storage.tables.trunks import trunks
+
+__all__ = [
+    "accounts",
+    "attempt_events",
+    "attempts",
+    "bots",
+    "campaigns",
+    "contacts",
+    "do_not_call",
+    "ledger_entries",
+    "list_imports",
+    "metadata",
+    "outbox",
+    "recordings",
+    "tariffs",
+    "trunks",
+    "turns",
+]
