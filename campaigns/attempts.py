@@ -21,6 +21,7 @@ from campaigns.codes import SHORT_CALL_MS
 from campaigns.errors import StaleFence
 from campaigns.moves import Moves
 from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
+from campaigns.rules import NO_RULES, CallingRules
 from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase
 from storage.batch import GroupCommit
@@ -58,6 +59,7 @@ class Ledger:
         ahead_ms: int = 250,
         short_call_ms: int = SHORT_CALL_MS,
         on_finished: FinishListener = _nothing,
+        rules: CallingRules = NO_RULES,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -66,6 +68,7 @@ class Ledger:
         self._ahead = timedelta(milliseconds=ahead_ms)
         self._short_call_ms = short_call_ms
         self._on_finished = on_finished
+        self._rules = rules
         self._moves: GroupCommit[Operation, Moved] = GroupCommit(database, self._apply)
 
     async def claim(
@@ -75,7 +78,8 @@ class Ledger:
 
         async def work(conn: AsyncConnection) -> Claimed:
             now = self._clock.now()
-            claiming = Claiming(conn, node=self.node, now=now, lease=self.lease, ahead=self._ahead)
+            pace = {"lease": self.lease, "ahead": self._ahead}
+            claiming = Claiming(conn, node=self.node, now=now, rules=self._rules, **pace)
             return await claiming.run(trunks, limit, campaign_ids)
 
         claiming = asyncio.ensure_future(self._database.transact(work))
@@ -195,7 +199,8 @@ class Ledger:
         await self._moves.aclose()
 
     async def _apply(self, conn: AsyncConnection, operations: Sequence[Operation]) -> list[Moved | Exception]:
-        moves = Moves(conn, node=self.node, now=self._clock.now(), short_call_ms=self._short_call_ms)
+        now = self._clock.now()
+        moves = Moves(conn, node=self.node, now=now, short_call_ms=self._short_call_ms, rules=self._rules)
         return await moves.run(operations)
 
     async def _submit(self, operation: Operation) -> Moved:

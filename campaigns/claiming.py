@@ -15,18 +15,18 @@ from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
+from campaigns.admission import Admission, Barred
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.due import KINDS, Kind, candidates, is_due, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
 from campaigns.routing import Line, Offer, Stranded, busy_channels, calling_over, offers, open_lines
+from campaigns.rules import NO_RULES, CallingRules
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.trunk_health import TrunkHealth
-from campaigns.windows import Schedule, campaign_schedule, contact_schedule, next_common_opening
+from campaigns.windows import Schedule, campaign_schedule
 from storage.rows import insert_new, update_each, words
 from storage.tables import attempt_events, attempts, campaigns, contacts, tariffs, trunks
 
-# A contact whose own window never meets the campaign's is looked at again the next day.
-_LOOK_AGAIN = timedelta(days=1)
 # Rounds of setting aside contacts that turned out not to be callable before the rest waits for the next claim.
 _ROUNDS = 8
 _ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: "callback"}
@@ -113,8 +113,18 @@ _Pair = tuple[_Campaign, Mapping[str, Any]]
 class Claiming:
     """One transaction that claims contacts for a node."""
 
-    def __init__(self, conn: AsyncConnection, *, node: str, now: datetime, lease: timedelta, ahead: timedelta) -> None:
+    def __init__(
+        self,
+        conn: AsyncConnection,
+        *,
+        node: str,
+        now: datetime,
+        lease: timedelta,
+        ahead: timedelta,
+        rules: CallingRules = NO_RULES,
+    ) -> None:
         self._conn = conn
+        self._admission = Admission(conn, now, rules)
         self._node = node
         self._now = now
         self._lease = lease
@@ -285,17 +295,14 @@ class Claiming:
         return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
 
     async def _set_aside(self, campaign: _Campaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
-        """Take out contacts on the do-not-call list, and put off those outside their own window."""
+        """Take out contacts that may never be called, and put off those that may not be called yet."""
         changes: dict[int, dict[str, Any]] = {}
-        for row in rows:
-            if row["listed"]:
-                changes[row["id"]] = {"state": ContactState.DNC_BLOCKED.value, "detail": "do_not_call"}
+        for contact_id, hindrance in (await self._admission.hindrances(campaign.row, rows)).items():
+            if isinstance(hindrance, Barred):
+                changes[contact_id] = {"state": hindrance.state.value, "detail": hindrance.detail}
                 self._blocked.add(campaign.id)
-            elif row["time_from"] or row["time_to"]:
-                own = contact_schedule(row, campaign.row["time_zone"])
-                opening = next_common_opening(campaign.schedule, own, self._now) or self._now + _LOOK_AGAIN
-                if opening > self._now:
-                    changes[row["id"]] = {"next_at": opening}
+            else:
+                changes[contact_id] = {"next_at": hindrance.until}
         await update_each(self._conn, contacts, (({"id": i}, values) for i, values in changes.items()))
         return set(changes)
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import AttemptPhase, ContactState
 from storage.rows import words
-from storage.tables import attempts, contacts, do_not_call
+from storage.tables import attempts, contacts
 
 (_ENDED,) = words([AttemptPhase.ENDED])
 (_CALLBACK,) = words([ContactState.CALLBACK])
@@ -52,18 +52,15 @@ def live_counts() -> Select[Any]:
 def candidates(
     campaign: Mapping[str, Any], kind: Kind, now: datetime, *, only: Collection[int] | None = None
 ) -> Select[Any]:
-    """Due contacts of one class whose number is live nowhere, in order, each with whether it is on a list.
+    """Due contacts of one class whose number is live nowhere, in order.
 
     `only` are ids of contacts of the campaign: the others are not looked at.
     """
     # With the campaign named too, SQLite would read its whole list in order to find the few.
     mine = contacts.c.campaign_id == campaign["id"] if only is None else contacts.c.id.in_(sorted(only))
     live = exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
-    listed = exists().where(
-        do_not_call.c.account_id == campaign["account_id"], do_not_call.c.number == contacts.c.number
-    )
     return (
-        select(contacts, listed.label("listed"))
+        select(contacts)
         .where(mine, kind.where, is_due(now))
         .where(contacts.c.attempts < campaign["max_attempts"] + kind.extra, contacts.c.number.is_not(None), ~live)
         .order_by(*kind.order)

@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.admission import Admission, Hindrance
 from campaigns.closing import lock_campaigns
 from campaigns.operations import Advance, Operation, Settle, is_signalling
 from campaigns.retries import Outcome
+from campaigns.rules import CallingRules
 from campaigns.states import AttemptPhase
 from campaigns.tiers import MonthBlocks
 from campaigns.trunk_signs import TrunkSigns
@@ -40,12 +42,15 @@ class LiveAttempt:
 class Loaded:
     """Attempts, their contacts, campaigns, trunks, and what else a settlement reads."""
 
-    def __init__(self, conn: AsyncConnection, now: datetime) -> None:
+    def __init__(self, conn: AsyncConnection, now: datetime, rules: CallingRules) -> None:
         self._conn = conn
         self._now = now
+        self._admission = Admission(conn, now, rules)
         self.attempts: dict[str, LiveAttempt] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
         self.campaigns: dict[int, Mapping[str, Any]] = {}
+        #: By contact that is about to be called: what is in the way after all.
+        self.hindrances: dict[int, Hindrance] = {}
         #: By contact: what its earlier calls came to, as far as they count.
         self.history: dict[int, list[Outcome]] = defaultdict(list)
         #: By campaign, where an agent's leg is to be rated: the tariff that its attempts' prices were taken of.
@@ -68,6 +73,8 @@ class Loaded:
             self.attempts[row["id"]] = LiveAttempt(dict(row), match)
         if ending:
             await self._load_contacts([self.attempts[i].row for i in ending if i in self.attempts])
+        asking = [o.attempt_id for o in operations if isinstance(o, Advance) and not is_signalling(o)]
+        await self._load_hindrances([self.attempts[i].row for i in asking if i in self.attempts])
         settling = [o.attempt_id for o in operations if isinstance(o, Settle) and o.attempt_id in self.attempts]
         if settling:
             begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not is_signalling(o)}
@@ -79,9 +86,7 @@ class Loaded:
 
     async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         contact_ids = sorted({row["contact_id"] for row in rows})
-        window = (contacts.c.time_from, contacts.c.time_to, contacts.c.time_zone)
-        found = select(contacts.c.id, contacts.c.state, contacts.c.attempts, *window)
-        found = found.where(contacts.c.id.in_(contact_ids))
+        found = select(contacts).where(contacts.c.id.in_(contact_ids))
         for row in await self._all(found.order_by(contacts.c.id), lock=True):
             self.contacts[row["id"]] = dict(row)
         campaign_ids = {row["campaign_id"] for row in rows}
@@ -90,6 +95,14 @@ class Loaded:
         listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
         for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
             self.do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
+
+    async def _load_hindrances(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        of_campaign: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in rows:
+            of_campaign[row["campaign_id"]].append(self.contacts[row["contact_id"]])
+        for campaign_id, about_to_be_called in of_campaign.items():
+            campaign = self.campaigns[campaign_id]
+            self.hindrances |= await self._admission.hindrances(campaign, about_to_be_called)
 
     async def _load_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         again = [row["contact_id"] for row in rows if self.contacts[row["contact_id"]]["attempts"] > 1]

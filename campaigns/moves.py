@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
+from campaigns.clauses import Clause
 from campaigns.closing import Finished, close_finished
 from campaigns.codes import Assigned
 from campaigns.errors import IllegalMove, StaleFence
@@ -22,9 +23,10 @@ from campaigns.keeping import recording_row, store_opt_outs, turn_row
 from campaigns.loading import LiveAttempt, Loaded
 from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
 from campaigns.retries import Outcome
+from campaigns.rules import NO_RULES, CallingRules
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
-from campaigns.windows import campaign_schedule, contact_schedule
+from campaigns.windows import campaign_schedule
 from storage.rows import update_each
 from storage.tables import attempt_events, attempts, contacts, ledger_entries, recordings, turns
 
@@ -42,12 +44,20 @@ _BACK_TO: Mapping[str, ContactState] = {"retry": ContactState.RETRY_WAIT, "callb
 class Moves:
     """One transaction's worth of operations."""
 
-    def __init__(self, conn: AsyncConnection, *, node: str, now: datetime, short_call_ms: int) -> None:
+    def __init__(
+        self,
+        conn: AsyncConnection,
+        *,
+        node: str,
+        now: datetime,
+        short_call_ms: int,
+        rules: CallingRules = NO_RULES,
+    ) -> None:
         self._conn = conn
         self._node = node
         self._now = now
         self._short_call_ms = short_call_ms
-        self._loaded = Loaded(conn, now)
+        self._loaded = Loaded(conn, now, rules)
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self._opted_out: list[dict[str, Any]] = []
@@ -121,14 +131,16 @@ class Moves:
         """Why a claimed contact may after all not be dialled: the last look before the network is asked."""
         campaign = self._loaded.campaigns[row["campaign_id"]]
         if (row["account_id"], row["number"]) in self._loaded.do_not_call:
-            return "do_not_call"
+            return Clause.DO_NOT_CALL
         if campaign["state"] != CampaignState.RUNNING:
             return f"campaign_{campaign['state']}"
         if campaign["end_at"] is not None and campaign["end_at"] <= self._now:
             return "campaign_over"
-        own = contact_schedule(self._loaded.contacts[row["contact_id"]], campaign["time_zone"])
-        if not (campaign_schedule(campaign).is_open(self._now) and own.is_open(self._now)):
-            return "outside_window"
+        if not campaign_schedule(campaign).is_open(self._now):
+            return Clause.CAMPAIGN_WINDOW
+        hindrance = self._loaded.hindrances.get(row["contact_id"])
+        if hindrance is not None:
+            return hindrance.clause
         return None if self._loaded.trunks.admits(row["id"]) else "trunk_paused"
 
     def _release(self, attempt: LiveAttempt, reason: str, *, unasked: bool = False) -> Moved | Exception:
@@ -146,7 +158,7 @@ class Moves:
         return self._ended(attempt, None, state, reason)
 
     def _after_release(self, row: Mapping[str, Any], reason: str) -> ContactState:
-        if reason == "do_not_call":
+        if reason == Clause.DO_NOT_CALL:
             return ContactState.DNC_BLOCKED
         match CampaignState(self._loaded.campaigns[row["campaign_id"]]["state"]):
             case CampaignState.EXPIRED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.tables.accounts import accounts, bots, tariffs
 from storage.tables.attempts import attempt_events, attempts, recordings, turns
 from storage.tables.base import metadata
-from storage.tables.campaigns import campaigns, contacts, list_imports
+from storage.tables.campaigns import campaigns, contact_events, contacts, list_imports
 from storage.tables.money import ledger_entries
 from storage.tables.outbox import outbox
 from storage.tables.suppression import do_not_call
@@ -17,6 +17,7 @@ __all__ = [
     "attempts",
     "bots",
     "campaigns",
+    "contact_events",
     "contacts",
     "do_not_call",
     "ledger_entries",

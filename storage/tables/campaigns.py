@@ -110,3 +110,18 @@ Index(
     sqlite_where=contacts.c.time_from.is_not(None),
     postgresql_where=contacts.c.time_from.is_not(None),
 )
+
+contact_events = Table(
+    "contact_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", ForeignKey("contacts.id"), nullable=False, index=True),
+    Column("at", UtcTime, nullable=False),
+    # The node, the API token, or the person at the command line.
+    Column("by", String(64), nullable=False),
+    # put_off | barred | held | released | edited | visited …
+    Column("kind", String(32), nullable=False),
+    # The clause of "may be dialled now", where one decided.
+    Column("clause", String(32)),
+    Column("detail", JSON(none_as_null=True)),
+)
