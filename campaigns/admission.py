@@ -5,18 +5,20 @@ Asked in the transaction that claims them, and once more in the one that notes t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns import suppression
+from campaigns import suppression, trail
 from campaigns.clauses import Clause
 from campaigns.rules import CallingRules
 from campaigns.states import ContactState
 from campaigns.windows import campaign_schedule, contact_schedule, next_common_opening
+from storage.rows import update_each
+from storage.tables import contacts
 
 # A contact whose own window never meets the campaign's is looked at again the next day.
 _LOOK_AGAIN = timedelta(days=1)
@@ -41,6 +43,42 @@ class Barred:
 
 
 Hindrance = PutOff | Barred
+
+
+async def set_aside(
+    conn: AsyncConnection,
+    rows: Iterable[Mapping[str, Any]],
+    found: Mapping[int, Hindrance],
+    *,
+    by: str,
+    now: datetime,
+) -> None:
+    """Put off or take out the contacts that are hindered; the trail tells it when the reason is a new one."""
+    decisions: list[trail.Decision] = []
+    for row in rows:
+        hindrance = found.get(row["id"])
+        if hindrance is not None and row["detail"] != _reason(hindrance):
+            decisions.append(_decision(row["id"], hindrance))
+    await update_each(conn, contacts, (({"id": i}, _values(hindrance)) for i, hindrance in found.items()))
+    await trail.note(conn, decisions, by=by, now=now)
+
+
+def _reason(hindrance: Hindrance) -> str:
+    """What the contact's row says of it."""
+    return hindrance.detail or hindrance.clause.value
+
+
+def _values(hindrance: Hindrance) -> dict[str, Any]:
+    if isinstance(hindrance, Barred):
+        return {"state": hindrance.state.value, "detail": _reason(hindrance)}
+    return {"next_at": hindrance.until, "detail": _reason(hindrance)}
+
+
+def _decision(contact_id: int, hindrance: Hindrance) -> trail.Decision:
+    detail: dict[str, Any] = {"reason": hindrance.detail} if hindrance.detail else {}
+    if isinstance(hindrance, Barred):
+        return trail.Decision(contact_id, "barred", hindrance.clause, detail | {"state": hindrance.state.value})
+    return trail.Decision(contact_id, "put_off", hindrance.clause, detail | {"until": hindrance.until.isoformat()})
 
 
 class Admission:

@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
-from campaigns.admission import Admission, Barred
+from campaigns.admission import Admission, Barred, set_aside
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.due import KINDS, Kind, candidates, is_due, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
@@ -296,15 +296,11 @@ class Claiming:
 
     async def _set_aside(self, campaign: _Campaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
         """Take out contacts that may never be called, and put off those that may not be called yet."""
-        changes: dict[int, dict[str, Any]] = {}
-        for contact_id, hindrance in (await self._admission.hindrances(campaign.row, rows)).items():
-            if isinstance(hindrance, Barred):
-                changes[contact_id] = {"state": hindrance.state.value, "detail": hindrance.detail}
-                self._blocked.add(campaign.id)
-            else:
-                changes[contact_id] = {"next_at": hindrance.until}
-        await update_each(self._conn, contacts, (({"id": i}, values) for i, values in changes.items()))
-        return set(changes)
+        found = await self._admission.hindrances(campaign.row, rows)
+        if any(isinstance(hindrance, Barred) for hindrance in found.values()):
+            self._blocked.add(campaign.id)
+        await set_aside(self._conn, rows, found, by=self._node, now=self._now)
+        return set(found)
 
     async def _create(self, line: Line, chosen: Sequence[_Pair], slots_us: Sequence[int]) -> list[Claim]:
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
@@ -327,6 +323,7 @@ class Claiming:
                 {"id": contact["id"], "state": contact["state"]},
                 {
                     "state": ContactState.IN_PROGRESS.value,
+                    "detail": None,
                     "attempts": contact["attempts"] + 1,
                     "last_attempt_id": attempt_id,
                 },

@@ -49,6 +49,17 @@ def live_counts() -> Select[Any]:
     return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
 
 
+def has_attempts_left(campaign: Mapping[str, Any], kind: Kind) -> ColumnElement[bool]:
+    """Whether the campaign's shared maximum allows the contact another call."""
+    made: ColumnElement[int] = contacts.c.attempts
+    return made < campaign["max_attempts"] + kind.extra
+
+
+def number_is_live() -> ColumnElement[bool]:
+    """Whether the contact's number is in a call, in whatever campaign."""
+    return exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
+
+
 def candidates(
     campaign: Mapping[str, Any], kind: Kind, now: datetime, *, only: Collection[int] | None = None
 ) -> Select[Any]:
@@ -58,10 +69,9 @@ def candidates(
     """
     # With the campaign named too, SQLite would read its whole list in order to find the few.
     mine = contacts.c.campaign_id == campaign["id"] if only is None else contacts.c.id.in_(sorted(only))
-    live = exists().where(attempts.c.number == contacts.c.number, attempts.c.phase != _ENDED)
     return (
         select(contacts)
         .where(mine, kind.where, is_due(now))
-        .where(contacts.c.attempts < campaign["max_attempts"] + kind.extra, contacts.c.number.is_not(None), ~live)
+        .where(has_attempts_left(campaign, kind), contacts.c.number.is_not(None), ~number_is_live())
         .order_by(*kind.order)
     )
