@@ -51,8 +51,8 @@ def live_counts() -> Select[Any]:
 
 def has_attempts_left(campaign: Mapping[str, Any], kind: Kind) -> ColumnElement[bool]:
     """Whether the campaign's shared maximum allows the contact another call."""
-    made: ColumnElement[int] = contacts.c.attempts
-    return made < campaign["max_attempts"] + kind.extra
+    most: int = campaign["max_attempts"] + kind.extra
+    return contacts.c.attempts < most
 
 
 def number_is_live() -> ColumnElement[bool]:
