@@ -102,6 +102,14 @@ attempts = Table(
     Index("ix_attempts_contact", "contact_id"),
     Index("ix_attempts_account_time", "account_id", "originated_at"),
 )
+# How often a number was called, for frequency caps.
+Index(
+    "ix_attempts_number",
+    attempts.c.number,
+    attempts.c.originated_at,
+    sqlite_where=attempts.c.originated_at.is_not(None),
+    postgresql_where=attempts.c.originated_at.is_not(None),
+)
 # The live attempts are few among many: partial indexes keep claim and reap off the history,
 # and the unique ones are invariant 1 itself.
 Index(

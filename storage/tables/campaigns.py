@@ -41,6 +41,8 @@ campaigns = Table(
     Column("max_attempts", Integer, nullable=False, default=1),
     # [{"on": ["BUSY", "NOANSWER", "code:XY"], "times": 2, "after_min": 20, "multiply": 1}]
     Column("retry_rules", JSON, nullable=False),
+    # {"per_24h": 1, "no_call_back_days": 30}: how often one number is called; null: as the account says.
+    Column("caps", JSON(none_as_null=True)),
     # {"NA": "KNM"}: the campaign's own strings for the default action codes.
     Column("codes", JSON, nullable=False),
     Column("report_emails", JSON, nullable=False),
