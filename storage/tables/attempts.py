@@ -81,6 +81,8 @@ attempts = Table(
     Column("cost_telecom", Money),
     Column("cost_fees", Money),
     Column("cost_vat", Money),
+    # What was set aside for it when it was claimed, until it ended; null: its account and campaign have no limit.
+    Column("reserved", Money),
     # Milliseconds of talk that blocks are counted of: all of it, or until a transfer that joined was asked for.
     Column("bot_ms", Integer),
     # The last transfer that was tried; the target's name is the script's.
@@ -98,6 +100,8 @@ attempts = Table(
     Column("agent_billable_s", Integer, nullable=False, default=0, server_default="0"),
     # What the agent's leg costs; contained in cost_telecom.
     Column("cost_agent", Money),
+    # The family that the bill was made of, once a person has given the attempt another code.
+    Column("settled_family", String(32)),
     Index("ix_attempts_campaign", "campaign_id", "originated_at"),
     Index("ix_attempts_contact", "contact_id"),
     Index("ix_attempts_account_time", "account_id", "originated_at"),
@@ -131,6 +135,7 @@ Index(
     attempts.c.campaign_id,
     attempts.c.trunk,
     attempts.c.phase,
+    attempts.c.origin,
     sqlite_where=attempts.c.phase != "ended",
     postgresql_where=attempts.c.phase != "ended",
 )

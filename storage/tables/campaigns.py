@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    false,
+)
 
 from storage.tables.base import Id, metadata
-from storage.types import E164, UtcTime
+from storage.types import E164, Money, UtcTime
 
 campaigns = Table(
     "campaigns",
@@ -35,6 +52,14 @@ campaigns = Table(
     Column("windows", JSON, nullable=False),
     # ISO weekdays, Monday = 1; an empty list is every day.
     Column("weekdays", JSON, nullable=False),
+    # ["2026-12-25"]: days of its own time zone without a call.
+    Column("closed_dates", JSON, nullable=False, default=[], server_default="[]"),
+    # A country, VN, or a part of one, US-CA, on whose public holidays nobody is called.
+    Column("holidays", String(16)),
+    # advertising | service: whose legal hours it keeps to; null: nobody's, as a rehearsal calls nobody.
+    Column("purpose", String(16)),
+    # The zone of contacts of whom neither the list nor the number tells it.
+    Column("contact_time_zone", String(64)),
     Column("concurrency", Integer, nullable=False, default=5),
     Column("max_call_s", Integer, nullable=False, default=300),
     Column("ring_timeout_s", Integer, nullable=False, default=45),
@@ -43,12 +68,34 @@ campaigns = Table(
     Column("retry_rules", JSON, nullable=False),
     # {"per_24h": 1, "no_call_back_days": 30}: how often one number is called; null: as the account says.
     Column("caps", JSON(none_as_null=True)),
+    # [{"when": {"waiting_h": 48}, "then": {"priority": 9}}]: what follows an attempt, or the waiting, of a contact.
+    Column("post_conditions", JSON(none_as_null=True)),
+    # {"0": [1700000000000, "17"]}: by rule, up to whom its waiting time has been looked at.
+    Column("waits", JSON(none_as_null=True)),
+    # {"after_unanswered": 3, "campaign": "CODE"}, and that campaign's id once this one has been started.
+    Column("retarget", JSON(none_as_null=True)),
+    Column("retarget_id", Id),
     # {"NA": "KNM"}: the campaign's own strings for the default action codes.
     Column("codes", JSON, nullable=False),
     Column("report_emails", JSON, nullable=False),
+    # The most that its calls may cost, VAT included; null: no budget.
+    Column("budget", Money),
+    # Running sums of its charges and of what its live calls may cost, kept while there is a budget.
+    Column("spent", Money),
+    Column("reserved", Money),
+    # Why it paused by itself; null when a person paused it.
+    Column("pause_reason", String(200)),
     Column("created_at", UtcTime, nullable=False),
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
+    # Its weight among the campaigns that want the same trunk, and how far its turns there have come.
+    Column("share", Integer, nullable=False, default=1, server_default="1"),
+    Column("share_turn", BigInteger, nullable=False, default=0, server_default="0"),
+    # Of its calls at once, those that only agreed call-backs may be.
+    Column("callback_reserve", Integer, nullable=False, default=0, server_default="0"),
+    # {"from": 1, "step": 1, "every_s": 30}: calls at once grow so from running_since on; null: all of them at once.
+    Column("slow_start", JSON(none_as_null=True)),
+    Column("running_since", UtcTime),
     UniqueConstraint("account_id", "code"),
 )
 
@@ -89,29 +136,45 @@ contacts = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("origin", String(16), nullable=False, default="import"),
     Column("last_attempt_id", String(32)),
+    # The bot that a post-condition has chosen; null: the campaign's.
+    Column("bot_id", Id),
+    # When it came into the campaign.
+    Column("entered_at", UtcTime),
+    # The contact of another campaign that it was made of, by retargeting or recycling.
+    Column("source_id", Id),
     UniqueConstraint("campaign_id", "external_key"),
-    Index("ix_contacts_due", "campaign_id", "state", "next_at"),
+    Index("ix_contacts_state", "campaign_id", "state"),
     Index("ix_contacts_number", "number"),
-)
-# The order of dialling (VOCABULARY), so that a claim reads its first rows instead of sorting the list.
-Index(
-    "ix_contacts_order",
-    contacts.c.campaign_id,
-    contacts.c.attempts,
-    contacts.c.priority.desc(),
-    contacts.c.id,
-    sqlite_where=contacts.c.state.in_(["pending", "retry_wait"]),
-    postgresql_where=contacts.c.state.in_(["pending", "retry_wait"]),
+    Index("ix_contacts_entered", "campaign_id", "entered_at"),
 )
 Index(
-    "ix_contacts_own_window",
+    "uq_contacts_source",
     contacts.c.campaign_id,
-    contacts.c.attempts,
-    contacts.c.priority.desc(),
-    contacts.c.id,
-    sqlite_where=contacts.c.time_from.is_not(None),
-    postgresql_where=contacts.c.time_from.is_not(None),
+    contacts.c.source_id,
+    unique=True,
+    sqlite_where=contacts.c.source_id.is_not(None),
+    postgresql_where=contacts.c.source_id.is_not(None),
 )
+
+
+def _in_part(name: str, *columns: Any, where: ColumnElement[bool]) -> Index:
+    return Index(name, contacts.c.campaign_id, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_QUEUED = contacts.c.state.in_(["pending", "retry_wait"])
+_READY = and_(_QUEUED, contacts.c.next_at.is_(None))
+_BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
+# The order of dialling (VOCABULARY), so that a claim reads its first rows instead of sorting the list. Those who are
+# put off stand in none of it: however many they are, a claim does not walk over them.
+_in_part("ix_contacts_order", *_BY_TRIES, where=and_(_READY, contacts.c.time_from.is_(None)))
+_in_part("ix_contacts_own_window", *_BY_TRIES, where=and_(_READY, contacts.c.time_from.is_not(None)))
+_in_part(
+    "ix_contacts_put_off",
+    contacts.c.next_at,
+    *_BY_TRIES,
+    where=and_(_QUEUED, contacts.c.next_at.is_not(None)),
+)
+_in_part("ix_contacts_callback", contacts.c.next_at, contacts.c.id, where=contacts.c.state == "callback")
 
 contact_events = Table(
     "contact_events",
