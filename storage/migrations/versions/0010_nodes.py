@@ -1,5 +1,8 @@
 """Which processes dial."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -7,8 +10,21 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.create_table(
+        "nodes",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("alive_until", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("live_calls", sa.Integer(), nullable=False),
+        sa.Column("trunks", sa.JSON(), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("drain_asked", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_nodes")),
+    )
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_table("nodes")
