@@ -106,5 +106,5 @@ class Admission:
         if not (row["time_from"] or row["time_to"]):
             return None
         own, schedule = contact_schedule(row, campaign["time_zone"]), campaign_schedule(campaign)
-        opening = next_common_opening(schedule, own, self._now) or self._now + _LOOK_AGAIN
+        opening = next_common_opening([schedule, own], self._now) or self._now + _LOOK_AGAIN
         return PutOff(Clause.OWN_WINDOW, opening) if opening > self._now else None

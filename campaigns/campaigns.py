@@ -62,6 +62,10 @@ class NewCampaign:
     windows: Sequence[Sequence[str]] = ()
     weekdays: Sequence[int] = ()
     concurrency: int = 5
+    closed_dates: Sequence[str] = ()
+    holidays: str | None = None
+    purpose: str | None = None
+    contact_time_zone: str | None = None
     max_call_s: int = 300
     ring_timeout_s: int = 45
     max_attempts: int = 1

@@ -13,11 +13,14 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from campaigns.calendars import check_calendar, is_holiday
 from campaigns.errors import BadSchedule
 
 _DAY_MIN = 24 * 60
 #: Weekdays repeat within a week; the rest allows for a window inside a skipped hour.
 _DAYS_AHEAD = 9
+#: Closed days may follow one another for longer than a week, but hardly for longer than this.
+_CLOSED_DAYS_AHEAD = 366
 _MINUTE = timedelta(minutes=1)
 
 Span = tuple[int, int]
@@ -52,27 +55,47 @@ def spans_of(opens: str | None, closes: str | None) -> tuple[Span, ...]:
     return ((start, end),) if start < end else ((0, end), (start, _DAY_MIN))
 
 
-def _windows(pairs: Iterable[Sequence[str]]) -> tuple[Span, ...]:
+def windows_of(pairs: Iterable[Sequence[str]]) -> tuple[Span, ...]:
+    """Windows of the day in order, from pairs of `HH:MM`; raises `BadSchedule`."""
     spans = sorted(span for opens, closes in pairs for span in spans_of(opens, closes))
     return tuple(span for span in spans if span[0] < span[1])
 
 
-def _days(values: Iterable[int]) -> frozenset[int]:
+def days_of(values: Iterable[int]) -> frozenset[int]:
+    """ISO weekdays; raises `BadSchedule`."""
     days = frozenset(values)
     if not days <= set(range(1, 8)):
         raise BadSchedule(f"weekdays {sorted(days)}: write 1 (Monday) to 7 (Sunday)")
     return days
 
 
+def _dates(values: Iterable[str]) -> frozenset[date]:
+    try:
+        return frozenset(date.fromisoformat(value) for value in values)
+    except (TypeError, ValueError) as exc:
+        raise BadSchedule(f"closed dates {list(values)}: write each like 2026-12-25") from exc
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """Windows of the day in minutes (none: the whole day), ISO weekdays (none: all), dates half-open."""
+    """Windows of the day in minutes (none: the whole day), ISO weekdays (none: all), dates half-open.
+
+    On closed dates, and on public holidays of the calendar `holidays`, it is closed from local midnight to midnight.
+    """
 
     zone: tzinfo = UTC
     windows: tuple[Span, ...] = ()
     weekdays: frozenset[int] = frozenset()
     start_at: datetime | None = None
     end_at: datetime | None = None
+    closed_dates: frozenset[date] = frozenset()
+    #: A country, VN, or a part of one, US-CA.
+    holidays: str | None = None
+
+    @property
+    def days_ahead(self) -> int:
+        """How many days an opening is looked for."""
+        return _CLOSED_DAYS_AHEAD if self.closed_dates or self.holidays else _DAYS_AHEAD
 
     def is_open(self, at: datetime) -> bool:
         """Whether a call may be placed at the instant `at`."""
@@ -82,7 +105,12 @@ class Schedule:
         if self.weekdays and local.isoweekday() not in self.weekdays:
             return False
         minute = local.hour * 60 + local.minute
-        return not self.windows or any(opens <= minute < closes for opens, closes in self.windows)
+        if self.windows and not any(opens <= minute < closes for opens, closes in self.windows):
+            return False
+        return not self._is_closed(local.date())
+
+    def _is_closed(self, day: date) -> bool:
+        return day in self.closed_dates or (self.holidays is not None and is_holiday(self.holidays, day))
 
     def next_opening(self, at: datetime) -> datetime | None:
         """The first instant, `at` or later, at which it is open; None when it never is again."""
@@ -91,7 +119,7 @@ class Schedule:
         if self.is_open(at):
             return at
         today = at.astimezone(self.zone).date()
-        for days in range(_DAYS_AHEAD):
+        for days in range(self.days_ahead):
             moments = (m for m in self._openings(today + timedelta(days=days)) if m >= at and self.is_open(m))
             first = min(moments, default=None)
             if first is not None:
@@ -129,12 +157,16 @@ def _jump(before: datetime, after: datetime, zone: tzinfo) -> datetime:
 
 def campaign_schedule(campaign: Mapping[str, Any]) -> Schedule:
     """The schedule of a row of the table campaigns; raises `BadSchedule`."""
+    if campaign["holidays"]:
+        check_calendar(campaign["holidays"])
     return Schedule(
         zone=zone_of(campaign["time_zone"]),
-        windows=_windows(campaign["windows"] or ()),
-        weekdays=_days(campaign["weekdays"] or ()),
+        windows=windows_of(campaign["windows"] or ()),
+        weekdays=days_of(campaign["weekdays"] or ()),
         start_at=campaign["start_at"],
         end_at=campaign["end_at"],
+        closed_dates=_dates(campaign["closed_dates"] or ()),
+        holidays=campaign["holidays"],
     )
 
 
@@ -144,13 +176,13 @@ def contact_schedule(contact: Mapping[str, Any], campaign_zone: str) -> Schedule
     return Schedule(zone=zone, windows=spans_of(contact["time_from"], contact["time_to"]))
 
 
-def next_common_opening(first: Schedule, second: Schedule, at: datetime) -> datetime | None:
-    """The first instant, `at` or later, at which both are open; None when there is none within days."""
-    limit = at + timedelta(days=_DAYS_AHEAD)
+def next_common_opening(schedules: Sequence[Schedule], at: datetime) -> datetime | None:
+    """The first instant, `at` or later, at which all are open; None when there is none within days."""
+    limit = at + timedelta(days=max(schedule.days_ahead for schedule in schedules))
     moment: datetime | None = at
     while moment is not None and moment < limit:
-        moment = first.next_opening(moment)
-        if moment is None or second.is_open(moment):
+        closed = next((schedule for schedule in schedules if not schedule.is_open(moment)), None)
+        if closed is None:
             return moment
-        moment = second.next_opening(moment)
+        moment = closed.next_opening(moment)
     return None

@@ -29,7 +29,7 @@ def _at(text: str, zone: Any = HANOI) -> datetime:
 
 def _campaign(**changes: Any) -> dict[str, Any]:
     fields = {"time_zone": "Asia/Ho_Chi_Minh", "windows": [], "weekdays": [], "start_at": None, "end_at": None}
-    return fields | changes
+    return fields | {"closed_dates": [], "holidays": None} | changes
 
 
 TWO_A_DAY = campaign_schedule(_campaign(windows=[["08:00", "11:30"], ["13:30", "17:00"]], weekdays=[1, 2, 3, 4, 5]))
@@ -124,18 +124,18 @@ def test_a_contacts_window_is_in_its_own_zone() -> None:
 def test_two_windows_open_together_where_they_overlap() -> None:
     own = contact_schedule({"time_zone": "Europe/Paris", "time_from": "10:00", "time_to": "12:00"}, "UTC")
     # 10:00 in Paris is 16:00 in Vietnam, in winter.
-    assert next_common_opening(TWO_A_DAY, own, _at("2026-03-02 09:00")) == _at("2026-03-02 16:00")
-    assert next_common_opening(TWO_A_DAY, own, _at("2026-03-06 18:00")) == _at("2026-03-09 16:00")
-    assert next_common_opening(TWO_A_DAY, own, _at("2026-03-02 16:30")) == _at("2026-03-02 16:30")
+    assert next_common_opening([TWO_A_DAY, own], _at("2026-03-02 09:00")) == _at("2026-03-02 16:00")
+    assert next_common_opening([TWO_A_DAY, own], _at("2026-03-06 18:00")) == _at("2026-03-09 16:00")
+    assert next_common_opening([TWO_A_DAY, own], _at("2026-03-02 16:30")) == _at("2026-03-02 16:30")
 
 
 def test_two_windows_that_never_meet_have_no_common_opening() -> None:
     own = contact_schedule({"time_zone": None, "time_from": "20:00", "time_to": "21:00"}, "Asia/Ho_Chi_Minh")
-    assert next_common_opening(TWO_A_DAY, own, _at("2026-03-02 09:00")) is None
+    assert next_common_opening([TWO_A_DAY, own], _at("2026-03-02 09:00")) is None
     ended = campaign_schedule(_campaign(end_at=_at("2026-03-01 00:00")))
-    assert next_common_opening(ended, own, _at("2026-03-02 09:00")) is None
+    assert next_common_opening([ended, own], _at("2026-03-02 09:00")) is None
     never = Schedule(zone=HANOI, windows=((600, 600),))
-    assert next_common_opening(TWO_A_DAY, never, _at("2026-03-02 09:00")) is None
+    assert next_common_opening([TWO_A_DAY, never], _at("2026-03-02 09:00")) is None
 
 
 @pytest.mark.parametrize("text", ["8", "8:5", "25:00", "24:01", "12:60", "noon", "-1:00", ""])
@@ -153,3 +153,58 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
 def test_an_unknown_weekday_is_refused() -> None:
     with pytest.raises(BadSchedule, match="Monday"):
         campaign_schedule(_campaign(weekdays=[0]))
+
+
+def test_a_closed_date_is_closed_from_local_midnight_to_midnight() -> None:
+    schedule = campaign_schedule(_campaign(closed_dates=["2026-03-03", "2026-03-04"], windows=[["08:00", "17:00"]]))
+    assert schedule.is_open(_at("2026-03-02 16:59"))
+    assert schedule.next_opening(_at("2026-03-02 17:00")) == _at("2026-03-05 08:00")
+    whole_day = campaign_schedule(_campaign(closed_dates=["2026-03-03"]))
+    assert whole_day.is_open(_at("2026-03-02 23:59:59"))
+    assert whole_day.next_opening(_at("2026-03-03 00:00")) == _at("2026-03-04 00:00")
+
+
+def test_a_holiday_closes_the_day_in_the_campaigns_zone() -> None:
+    schedule = campaign_schedule(_campaign(holidays="VN", windows=[["08:00", "17:00"]]))
+    # Reunification Day and Labour Day, a Thursday and a Friday.
+    assert schedule.next_opening(_at("2026-04-29 18:00")) == _at("2026-05-02 08:00")
+    # Already 30 April in Vietnam, still 29 April in UTC.
+    assert not schedule.is_open(datetime(2026, 4, 29, 17, 30, tzinfo=UTC))
+    assert campaign_schedule(_campaign(holidays="US-CA")).is_open(_at("2026-04-30 09:00"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "closed", "opens_at"),
+    [
+        # The clocks go forward on 8 March and back on 1 November: both days have their own length.
+        (NEW_YORK, "2026-03-08", datetime(2026, 3, 9, 4, 0, tzinfo=UTC)),
+        (NEW_YORK, "2026-11-01", datetime(2026, 11, 2, 5, 0, tzinfo=UTC)),
+        # In Beirut the clocks go forward at midnight: 29 March begins at 01:00.
+        (zone_of("Asia/Beirut"), "2026-03-28", datetime(2026, 3, 28, 22, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_closed_date_ends_at_midnight_on_days_when_clocks_change(zone: Any, closed: str, opens_at: datetime) -> None:
+    schedule = campaign_schedule(_campaign(time_zone=zone.key, closed_dates=[closed]))
+    assert schedule.next_opening(_at(f"{closed} 00:00", zone)) == opens_at
+    assert not schedule.is_open(opens_at - timedelta(seconds=1))
+    assert schedule.is_open(opens_at)
+    assert schedule.is_open(_at(f"{closed} 00:00", zone) - timedelta(seconds=1))
+
+
+def test_an_opening_is_found_behind_many_closed_days_and_never_where_there_is_none() -> None:
+    month = [f"2026-03-{day:02d}" for day in range(1, 32)]
+    schedule = campaign_schedule(_campaign(closed_dates=month, windows=[["08:00", "17:00"]]))
+    assert schedule.next_opening(_at("2026-03-01 00:00")) == _at("2026-04-01 08:00")
+    own = contact_schedule({"time_zone": None, "time_from": "20:00", "time_to": "21:00"}, "Asia/Ho_Chi_Minh")
+    assert next_common_opening([schedule, own], _at("2026-03-01 00:00")) is None
+
+
+@pytest.mark.parametrize(("code", "words"), [("XX", "unknown country"), ("US-XX", "no part"), ("vn", "two letters")])
+def test_an_unknown_calendar_is_refused(code: str, words: str) -> None:
+    with pytest.raises(BadSchedule, match=words):
+        campaign_schedule(_campaign(holidays=code))
+
+
+def test_a_closed_date_that_is_none_is_refused() -> None:
+    with pytest.raises(BadSchedule, match="2026-12-25"):
+        campaign_schedule(_campaign(closed_dates=["25.12.2026"]))

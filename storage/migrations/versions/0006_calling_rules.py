@@ -25,7 +25,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact_events")),
     )
     op.create_index(op.f("ix_contact_events_contact_id"), "contact_events", ["contact_id"])
+    op.add_column("campaigns", sa.Column("closed_dates", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("campaigns", sa.Column("holidays", sa.String(length=16), nullable=True))
+    op.add_column("campaigns", sa.Column("purpose", sa.String(length=16), nullable=True))
+    op.add_column("campaigns", sa.Column("contact_time_zone", sa.String(length=64), nullable=True))
 
 
 def downgrade() -> None:
+    for name in ("contact_time_zone", "purpose", "holidays", "closed_dates"):
+        op.drop_column("campaigns", name)
     op.drop_table("contact_events")
