@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
 from storage.tables.base import Id, metadata
-from storage.types import UtcTime
+from storage.types import Money, UtcTime
 
 accounts = Table(
     "accounts",
@@ -15,7 +15,13 @@ accounts = Table(
     Column("currency", String(3), nullable=False),
     Column("time_zone", String(64), nullable=False),
     Column("region", String(2), nullable=False),
+    # How far below nought the balance may go; null: no limit, the account pays afterwards.
+    Column("credit_limit", Money),
+    # Running sum of the prepaid book, kept while there is a limit.
+    Column("prepaid", Money),
     Column("created_at", UtcTime, nullable=False),
+    # Calls at once of all its campaigns; null: as many as trunks and nodes take.
+    Column("concurrency", Integer),
 )
 
 bots = Table(

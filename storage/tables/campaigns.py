@@ -96,6 +96,8 @@ campaigns = Table(
     # {"from": 1, "step": 1, "every_s": 30}: calls at once grow so from running_since on; null: all of them at once.
     Column("slow_start", JSON(none_as_null=True)),
     Column("running_since", UtcTime),
+    # Waiting contacts that nobody reached this long after they came in expire; null: never.
+    Column("contact_expires_days", Integer),
     UniqueConstraint("account_id", "code"),
 )
 
@@ -110,6 +112,9 @@ list_imports = Table(
     Column("counts", JSON, nullable=False),
     Column("result_path", Text),
     Column("created_at", UtcTime, nullable=False),
+    # How the file was read, as far as the importer chose it, as JSON text; empty when nothing was chosen.
+    # With sha256 it tells which import goes on when a file comes again.
+    Column("reading", Text, nullable=False, default="", server_default=""),
 )
 
 contacts = Table(
@@ -142,6 +147,8 @@ contacts = Table(
     Column("entered_at", UtcTime),
     # The contact of another campaign that it was made of, by retargeting or recycling.
     Column("source_id", Id),
+    # When a contact that is still waiting and was never reached is given up.
+    Column("expires_at", UtcTime),
     UniqueConstraint("campaign_id", "external_key"),
     Index("ix_contacts_state", "campaign_id", "state"),
     Index("ix_contacts_number", "number"),
@@ -175,6 +182,14 @@ _in_part(
     where=and_(_QUEUED, contacts.c.next_at.is_not(None)),
 )
 _in_part("ix_contacts_callback", contacts.c.next_at, contacts.c.id, where=contacts.c.state == "callback")
+
+# Few contacts expire by themselves: the others are not in it.
+Index(
+    "ix_contacts_expiry",
+    contacts.c.expires_at,
+    sqlite_where=contacts.c.expires_at.is_not(None),
+    postgresql_where=contacts.c.expires_at.is_not(None),
+)
 
 contact_events = Table(
     "contact_events",
