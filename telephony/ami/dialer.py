@@ -60,7 +60,7 @@ class AsteriskDialer:
         self.trunk = trunk
         self.client = AmiClient(account_of(trunk), times)
         self._clock = clock or SystemClock()
-        self._legs = Legs(self.client)
+        self._legs = Legs(self.client, self._clock)
         self._redirector = Redirector(self.client, self._legs, trunk, self._clock, end=self._end, keep=self._keep)
         self._media: MediaServer | None = None
         self._ready = asyncio.Event()

@@ -148,12 +148,12 @@ class Leg:
         self.fault = self.fault or (status, text)
         self._move(LegState.CLOSED)
 
-    def gone(self, text: str | None = None) -> None:
-        """The call is over though no event has said so."""
+    def gone(self, text: str | None = None, at: datetime | None = None) -> None:
+        """The call is over though no event has said so: since `at`, or only now."""
         self._text = text
         if text is not None and self.answered_at is None and not self._explained:
             self.fault = self.fault or (DialStatus.ERROR, text)
-        self._move(LegState.CLOSED)
+        self._move(LegState.CLOSED, at)
 
     def end(self) -> CallEnd:
         """How an answered call ended; only for a closed leg."""
@@ -251,12 +251,12 @@ class Leg:
         if self._closing is None:
             self._closing = asyncio.get_running_loop().call_later(seconds, self._move, LegState.CLOSED)
 
-    def _move(self, state: LegState) -> None:
+    def _move(self, state: LegState, at: datetime | None = None) -> None:
         if state.value <= self.state.value:
             return
         _log.debug("ami.leg", attempt_id=self.attempt_id, moved=f"{self.state.name} -> {state.name}")
         self.state = state
-        now = self._clock.now()
+        now = at or self._clock.now()
         match state:
             case LegState.DIALLING:
                 raise AssertionError("a leg begins as dialling")

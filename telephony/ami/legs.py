@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from datetime import datetime
 from typing import Final
 
 import structlog
 
+from storage.clock import Clock
 from telephony.ami.client import AmiClient, AmiState, Subscription
 from telephony.ami.errors import AmiError, EventsLost
 from telephony.ami.handover import Handover
@@ -16,14 +18,20 @@ from telephony.ami.protocol import Event
 
 _log = structlog.get_logger(__name__)
 _MOST_STRAYS: Final = 10_000
+#: Only the manager connection tells of a call that was handed over: away for so long, it takes the call with it.
+_FORSAKEN_S: Final = 180.0
 _LOST: Final = "the manager connection was lost meanwhile, and Asterisk does not know the call any more"
 
 
 class Legs:
     """Routes events, hangs up, and reconciles with what Asterisk has after every reconnection."""
 
-    def __init__(self, client: AmiClient) -> None:
+    def __init__(self, client: AmiClient, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
+        #: When the connection was lost that has not come back, or whose calls are not compared yet.
+        self._lost_at: datetime | None = None
+        self._forsaking: asyncio.TimerHandle | None = None
         self._live: dict[str, Leg] = {}
         self._handed_over: set[Leg] = set()
         #: Calls that were given up without a confirmed end, by their channels: whatever shows of them is hung up.
@@ -40,6 +48,7 @@ class Legs:
 
     async def aclose(self) -> None:
         """Stop following. Idempotent."""
+        self._stop_forsaking()
         tasks = [task for task in (self._following, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
@@ -91,7 +100,8 @@ class Legs:
         self._strays.update(dict.fromkeys([leg.attempt_id, *leg.hangup_ids]))
         while len(self._strays) > _MOST_STRAYS:
             self._strays.popitem(last=False)
-        leg.gone(text)
+        # Of a call that was handed over nothing is known from the loss on; any other has its audio to tell its end.
+        leg.gone(text, self._lost_at if leg in self._handed_over else None)
 
     async def heard_end(self, leg: Leg, within_s: float) -> bool:
         """Whether the call's end is told in time; not waited for once the connection is lost."""
@@ -150,9 +160,23 @@ class Legs:
     def _state(self, state: AmiState) -> None:
         if state is AmiState.CONNECTED:
             self._disconnected.clear()
+            self._stop_forsaking()
             self._renew()
-        else:
+        elif not self._disconnected.is_set():
             self._disconnected.set()
+            self._lost_at = self._lost_at or self._clock.now()
+            self._forsaking = asyncio.get_running_loop().call_later(_FORSAKEN_S, self._forsake)
+
+    def _forsake(self) -> None:
+        """Asterisk stays away: what it had taken over ended with it, as far as anybody will ever know."""
+        for leg in list(self._handed_over):
+            _log.error("ami.handed_over_lost", attempt_id=leg.attempt_id, after_s=_FORSAKEN_S)
+            self.give_up(leg, _LOST)
+
+    def _stop_forsaking(self) -> None:
+        if self._forsaking is not None:
+            self._forsaking.cancel()
+            self._forsaking = None
 
     def _renew(self) -> None:
         """From here on, calls placed before may have ended without an event."""
@@ -167,6 +191,7 @@ class Legs:
             await self._hang_up(attempt_id)
         before = [leg for leg in self.live() if leg.epoch < epoch]
         if not before:
+            self._lost_at = None
             return
         try:
             statuses = await self._client.listed("Status")
@@ -182,4 +207,5 @@ class Legs:
                 self.give_up(leg, _LOST)
             elif leg.attempt_id in channels:
                 leg.event(channels[leg.attempt_id], own=True)
+        self._lost_at = None
         _log.info("ami.reconciled", calls=len(before), lost=sum(leg.closed.is_set() for leg in before))

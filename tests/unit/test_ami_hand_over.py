@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from telephony.ami import redirect
+from telephony.ami import legs, redirect
 from telephony.ami.handover import Destination, Handover, destination
 from telephony.ami.protocol import Event
 from telephony.call import Call
@@ -98,6 +99,25 @@ async def test_a_hangup_ends_a_handed_over_call_though_the_manager_is_away() -> 
         peer.cut()
         await call.hangup()
         assert (await call.ended()).hangup_by in (HangupBy.CUSTOMER, HangupBy.BOT)
+
+
+async def test_a_handed_over_call_of_an_asterisk_that_stays_away_ended_when_it_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(legs, "_FORSAKEN_S", 0.5)
+    async with talking() as (peer, call, audio):
+        task = asyncio.create_task(handing(call))
+        await peer.until_received("Redirect")
+        peer.event("BridgeEnter", Uniqueid="a1", Linkedid="a1", BridgeUniqueid="b", BridgeNumChannels="2")
+        assert (await task).answered
+        audio.hang_up()
+        peer.refused["Login"] = "Authentication failed"
+        peer.cut()
+        end = await call.ended()
+        ended = datetime.now(UTC)
+        assert end.hangup_by is HangupBy.NETWORK
+        assert "manager connection was lost" in (end.text or "")
+        assert ended - end.ended_at >= timedelta(seconds=0.5)
 
 
 async def test_nothing_is_handed_over_twice() -> None:
