@@ -94,10 +94,10 @@ class Admission:
         found: dict[int, Hindrance] = {}
         if not rows:
             return found
-        listed = await suppression.listed(self._conn, campaign["account_id"], {row["number"] for row in rows})
+        listed = await suppression.listed(self._conn, campaign, {row["number"] for row in rows})
         for row in rows:
-            if row["number"] in listed:
-                found[row["id"]] = Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, "do_not_call")
+            if (against := listed.get(row["number"])) is not None:
+                found[row["id"]] = Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, f"do_not_call: {against.text}")
             elif (hindrance := self._own_window(campaign, row)) is not None:
                 found[row["id"]] = hindrance
         return found

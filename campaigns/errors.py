@@ -28,5 +28,13 @@ class BadRetryRule(CampaignError):
     """A call-back rule cannot be understood."""
 
 
+class BadPattern(CampaignError):
+    """A pattern of numbers cannot be understood, or would stop nearly every call."""
+
+
+class BadCap(CampaignError):
+    """A cap on how often a number is called cannot be understood."""
+
+
 class UnknownTrunk(CampaignError):
     """There is no such trunk."""

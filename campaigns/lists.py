@@ -231,7 +231,7 @@ async def _judged(conn: AsyncConnection, job: _Import, batch: list[Row]) -> list
     good = [row for row in batch if row.status is RowStatus.ACCEPTED]
     numbers = await _known(conn, job, "number", [row.number for row in good])
     keys = await _known(conn, job, "external_key", [row.fields.get("external_key") for row in good])
-    barred = await suppression.listed(conn, job.campaign["account_id"], {str(row.number) for row in good})
+    barred = await suppression.listed(conn, job.campaign, {str(row.number) for row in good})
     judged = []
     for row in batch:
         key = row.fields.get("external_key")
@@ -247,8 +247,8 @@ async def _judged(conn: AsyncConnection, job: _Import, batch: list[Row]) -> list
         numbers[row.number] = f"line {row.line}"
         if key:
             keys[key] = f"line {row.line}"
-        barred_now = row.number in barred
-        judged.append(row.turned(RowStatus.DNC, "on the do-not-call list") if barred_now else row)
+        against = barred.get(str(row.number))
+        judged.append(row.turned(RowStatus.DNC, against.text) if against is not None else row)
     return judged
 
 

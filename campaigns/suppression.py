@@ -1,4 +1,4 @@
-"""The do-not-call list of an account: numbers that no campaign of it may call."""
+"""Numbers that may not be called: the account's own do-not-call list, named lists and registers, and patterns."""
 
 from __future__ import annotations
 
@@ -6,33 +6,152 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    bindparam,
+    cast,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import do_not_call
+from campaigns.patterns import matcher
+from storage.tables import do_not_call, suppressed_numbers, suppression_lists, suppression_patterns
+from storage.types import UtcTime
+
+#: A campaign of this purpose keeps only to lists that apply to all; any other, or none, counts as advertising.
+SERVICE: Final = "service"
+_IN_FORCE: Final[ColumnElement[str]] = literal_column("'in_force'")
 
 
 class Source(StrEnum):
-    """How a number came onto the list."""
+    """How a number came onto the account's own list."""
 
     OPT_OUT = "opt_out"
     IMPORT = "import"
     MANUAL = "manual"
 
 
+class Against(StrEnum):
+    """What can stand against a number, in the order in which it is told."""
+
+    OPT_OUT = "opt_out"
+    #: The account's own list, by hand or by import.
+    DO_NOT_CALL = "do_not_call"
+    LIST = "list"
+    PATTERN = "pattern"
+
+
 @dataclass(frozen=True)
 class Suppressed:
-    """A number that may not be called, and why."""
+    """An entry of the account's own list, and why it is there."""
 
     number: str
     source: Source
-    #: What was said or pressed, for an opt-out.
+    #: What was said or pressed, for an opt-out; for one by hand, why.
     evidence: str | None
     attempt_id: str | None
     created_at: datetime
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One thing that stands against calling a number."""
+
+    against: Against
+    #: Of the list, or the pattern itself; empty for the account's own list.
+    name: str
+    #: For a person: "on the list PARTNERS".
+    text: str
+
+
+def whole_account(account_id: int) -> dict[str, Any]:
+    """Stands for a campaign where there is none: what the whole account keeps to, advertising or not."""
+    return {"account_id": account_id, "id": None, "purpose": None}
+
+
+async def listed(conn: AsyncConnection, campaign: Mapping[str, Any], numbers: Collection[str]) -> dict[str, Standing]:
+    """Those of the numbers (at most some thousands) that the campaign, a row of its table, may not call, and why."""
+    return {number: found[0] for number, found in (await _against(conn, campaign, numbers)).items()}
+
+
+async def standing(conn: AsyncConnection, campaign: Mapping[str, Any], number: str) -> list[Standing]:
+    """Everything that stands against the campaign's calling the number; empty when nothing does."""
+    return (await _against(conn, campaign, [number])).get(number, [])
+
+
+async def is_listed(conn: AsyncConnection, account_id: int, number: str) -> bool:
+    """Whether something that holds for the whole account stands against the number."""
+    return bool(await listed(conn, whole_account(account_id), [number]))
+
+
+async def _against(
+    conn: AsyncConnection, campaign: Mapping[str, Any], numbers: Collection[str]
+) -> dict[str, list[Standing]]:
+    if not numbers:
+        return {}
+    service = campaign.get("purpose") == SERVICE
+    wanted = {"numbers": list(numbers), "account": campaign["account_id"], "campaign": campaign["id"]}
+    found: dict[str, list[Standing]] = {}
+    patterns: list[str] = []
+    for kind, number, name, at in (await conn.execute(_STATEMENTS[service], wanted)).all():
+        if kind == Against.PATTERN:
+            patterns.append(name)
+        else:
+            found.setdefault(number, []).append(_told(kind, name, at))
+    if patterns:
+        matching = matcher(tuple(sorted(patterns)))
+        for number in numbers:
+            for pattern in matching(number):
+                told = Standing(Against.PATTERN, pattern, f"matches the pattern {pattern}")
+                found.setdefault(number, []).append(told)
+    order = list(Against)
+    return {number: sorted(each, key=lambda one: order.index(one.against)) for number, each in found.items()}
+
+
+def _told(kind: str, name: str, at: datetime) -> Standing:
+    if kind == "own":
+        if name != Source.OPT_OUT:
+            return Standing(Against.DO_NOT_CALL, "", "on the do-not-call list")
+        return Standing(Against.OPT_OUT, "", f"on the do-not-call list: opted out on {at:%Y-%m-%d} (UTC)")
+    word = "register" if kind == "register" else "list"
+    return Standing(Against.LIST, name, f"on the {word} {name}")
+
+
+def _statement(*, service: bool) -> CompoundSelect[Any]:
+    """One statement for all three, so that a claim asks once."""
+    numbers: BindParameter[Any] = bindparam("numbers", expanding=True)
+    account: BindParameter[Any] = bindparam("account")
+    campaign: BindParameter[Any] = bindparam("campaign")
+    own, lists, of_list, patterns = do_not_call.c, suppression_lists.c, suppressed_numbers.c, suppression_patterns.c
+    never = cast(null(), UtcTime)
+    from_own = select(literal_column("'own'"), own.number, own.source, own.created_at).where(
+        own.account_id == account, own.number.in_(numbers)
+    )
+    from_lists = (
+        select(lists.kind, of_list.number, lists.name, never)
+        .join(suppression_lists, lists.id == of_list.list_id)
+        .where(of_list.number.in_(numbers), lists.account_id == account, lists.state == _IN_FORCE)
+        .where(or_(lists.campaign_id.is_(None), lists.campaign_id == campaign))
+    )
+    if service:
+        from_lists = from_lists.where(lists.applies_to == literal_column("'all'"))
+    from_patterns = select(literal_column("'pattern'"), literal_column("''"), patterns.pattern, never).where(
+        patterns.account_id == account, or_(patterns.campaign_id.is_(None), patterns.campaign_id == campaign)
+    )
+    return union_all(from_own, from_lists, from_patterns)
+
+
+_STATEMENTS: Final = {service: _statement(service=service) for service in (False, True)}
 
 
 async def add(
@@ -44,14 +163,16 @@ async def add(
     now: datetime,
     attempt_id: str | None = None,
     evidence: str | None = None,
+    by: str | None = None,
 ) -> bool:
-    """Put an E.164 number onto the list; False when it stood there already, and its first entry is kept."""
+    """Put an E.164 number onto the account's own list; False when it stood there already: its first entry is kept."""
     values: Mapping[str, Any] = {
         "account_id": account_id,
         "number": number,
         "source": source.value,
         "attempt_id": attempt_id,
         "evidence": evidence,
+        "by": by,
         "created_at": now,
     }
     dialect = sqlite if conn.dialect.name == "sqlite" else postgresql
@@ -59,28 +180,13 @@ async def add(
     return await conn.scalar(statement) is not None
 
 
-async def listed(conn: AsyncConnection, account_id: int, numbers: Collection[str]) -> set[str]:
-    """Those of the numbers (at most some thousands) that may not be called."""
-    if not numbers:
-        return set()
-    found = await conn.scalars(
-        select(do_not_call.c.number).where(do_not_call.c.account_id == account_id, do_not_call.c.number.in_(numbers))
-    )
-    return set(found)
-
-
-async def is_listed(conn: AsyncConnection, account_id: int, number: str) -> bool:
-    """Whether the number may not be called."""
-    return bool(await listed(conn, account_id, [number]))
-
-
 async def entries(conn: AsyncConnection, account_id: int) -> AsyncIterator[Suppressed]:
-    """The whole list in the order in which it grew, streamed."""
+    """The account's own list in the order in which it grew, streamed."""
     columns = do_not_call.c
     rows = await conn.stream(
-        select(columns.number, columns.source, columns.evidence, columns.attempt_id, columns.created_at)
+        select(columns.number, columns.source, columns.evidence, columns.attempt_id, columns.created_at, columns.by)
         .where(columns.account_id == account_id)
         .order_by(columns.id)
     )
     async for row in rows:
-        yield Suppressed(row.number, Source(row.source), row.evidence, row.attempt_id, row.created_at)
+        yield Suppressed(row.number, Source(row.source), row.evidence, row.attempt_id, row.created_at, row.by)

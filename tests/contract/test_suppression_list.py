@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from campaigns import suppression
-from campaigns.suppression import Source, Suppressed
+from campaigns.suppression import Against, Source, Standing, Suppressed
 from storage.database import Database
 from storage.tables import accounts
 from tests.support_campaigns import NOW, House
@@ -37,8 +37,10 @@ async def test_a_number_is_put_on_once_and_its_first_entry_stays(house: House) -
 async def test_who_is_listed(house: House) -> None:
     async with house.database.write() as conn:
         await suppression.add(conn, house.account_id, LAN, Source.MANUAL, now=NOW)
-        assert await suppression.listed(conn, house.account_id, [LAN, BO]) == {LAN}
-        assert await suppression.listed(conn, house.account_id, []) == set()
+        whole = suppression.whole_account(house.account_id)
+        on_list = Standing(Against.DO_NOT_CALL, "", "on the do-not-call list")
+        assert await suppression.listed(conn, whole, [LAN, BO]) == {LAN: on_list}
+        assert await suppression.listed(conn, whole, []) == {}
         assert await suppression.is_listed(conn, house.account_id, LAN)
         assert not await suppression.is_listed(conn, house.account_id, BO)
 
