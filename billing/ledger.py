@@ -5,6 +5,9 @@ was charged for. A charge takes from prepaid (a negative row) and gives to the o
 attempt takes from `rehearsal` instead, so that it touches no balance. An attempt that is not
 billed has no posting, one that is billed has exactly one, at a price of nought too: postings of kind charge plus
 attempts without one are all attempts.
+
+Where an account or a campaign has a limit, what a call may cost at most moves from the book that pays to `reserved`
+before the call is placed, and back when it has ended: once each. The prepaid book is then what may still be spent.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +38,7 @@ class Book(StrEnum):
     FEES = "fees"
     VAT = "vat"
     REHEARSAL = "rehearsal"
+    RESERVED = "reserved"
 
 
 class Kind(StrEnum):
@@ -62,12 +66,29 @@ def charge_rows(
         Book.FEES: rated.fees,
         Book.VAT: rated.vat,
     }
-    source = Book.REHEARSAL if rehearsal else Book.PREPAID
-    moves = {source: -rated.total, **{book: amount for book, amount in given.items() if amount}}
+    moves = {_pays(rehearsal=rehearsal): -rated.total, **{book: amount for book, amount in given.items() if amount}}
     key = f"charge:{attempt_id}"
     return _rows(
         Kind.CHARGE, key, moves, currency=rated.currency, account_id=account_id, now=now, attempt_id=attempt_id
     )
+
+
+def reservation_rows(
+    amount: Decimal, *, account_id: int, attempt_id: str, currency: str, now: datetime, rehearsal: bool = False
+) -> list[dict[str, Any]]:
+    """Rows for `ledger_entries` that set aside what an attempt may cost; a rehearsal's leaves the balance alone."""
+    moves = {_pays(rehearsal=rehearsal): -amount, Book.RESERVED: amount}
+    key = f"reservation:{attempt_id}"
+    return _rows(Kind.RESERVATION, key, moves, currency=currency, account_id=account_id, now=now, attempt_id=attempt_id)
+
+
+def release_rows(
+    amount: Decimal, *, account_id: int, attempt_id: str, currency: str, now: datetime, rehearsal: bool = False
+) -> list[dict[str, Any]]:
+    """Rows for `ledger_entries` that give back what was set aside for an attempt, all of it."""
+    moves = {Book.RESERVED: -amount, _pays(rehearsal=rehearsal): amount}
+    key = f"release:{attempt_id}"
+    return _rows(Kind.RELEASE, key, moves, currency=currency, account_id=account_id, now=now, attempt_id=attempt_id)
 
 
 async def charge(
@@ -128,10 +149,28 @@ async def post(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None
         await conn.execute(insert(ledger_entries), [dict(row) for row in rows])
     except IntegrityError as error:
         raise LedgerError(f"posting {first['posting_key']} was made already, or names an unknown row") from error
+    moved = sum((row["amount"] for row in rows if row["book"] == Book.PREPAID.value), Decimal(0))
+    if moved:
+        await move_balance(conn, {first["account_id"]: moved})
+
+
+async def move_balance(conn: AsyncConnection, moved: Mapping[int, Decimal]) -> None:
+    """Let the running balances of these accounts follow their prepaid books; one without a credit limit has none."""
+    for account_id, amount in sorted(moved.items()):
+        of_account = update(accounts).where(accounts.c.id == account_id, accounts.c.prepaid.is_not(None))
+        await conn.execute(of_account.values(prepaid=accounts.c.prepaid + amount))
+
+
+async def find_posting(conn: AsyncConnection, posting_key: str) -> dict[Book, Decimal]:
+    """What the posting of this key moved, by book; empty when there is none."""
+    entry = ledger_entries.c
+    found = select(entry.book, entry.amount).where(entry.posting_key == posting_key)
+    return {Book(book): amount for book, amount in (await conn.execute(found)).all()}
 
 
 async def balance(conn: AsyncConnection, account_id: int) -> Decimal:
-    """What the account may still spend: the sum of its prepaid book; nought when nothing was ever posted."""
+    """What the account may still spend: the sum of its prepaid book, from which what is reserved is taken already;
+    nought when nothing was ever posted."""
     currency = await _currency(conn, account_id)
     total = await conn.scalar(
         select(func.sum(ledger_entries.c.amount)).where(
@@ -139,6 +178,10 @@ async def balance(conn: AsyncConnection, account_id: int) -> Decimal:
         )
     )
     return round_money(total or Decimal(0), currency)
+
+
+def _pays(*, rehearsal: bool) -> Book:
+    return Book.REHEARSAL if rehearsal else Book.PREPAID
 
 
 async def _currency(conn: AsyncConnection, account_id: int) -> str:

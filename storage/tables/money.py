@@ -16,7 +16,7 @@ ledger_entries = Table(
     Column("posting_key", String(96), nullable=False),
     # top_up | reservation | release | charge | adjustment
     Column("kind", String(16), nullable=False),
-    # prepaid | cash | bot | telecom | fees | vat | rehearsal
+    # prepaid | cash | bot | telecom | fees | vat | rehearsal | reserved
     Column("book", String(16), nullable=False),
     Column("amount", Money, nullable=False),
     Column("currency", String(3), nullable=False),
