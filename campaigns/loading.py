@@ -19,7 +19,7 @@ from campaigns.rules import CallingRules
 from campaigns.states import AttemptPhase
 from campaigns.tiers import MonthBlocks
 from campaigns.trunk_signs import TrunkSigns
-from storage.tables import attempts, campaigns, contacts, do_not_call, tariffs
+from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, tariffs
 
 
 @dataclass
@@ -90,7 +90,8 @@ class Loaded:
         for row in await self._all(found.order_by(contacts.c.id), lock=True):
             self.contacts[row["id"]] = dict(row)
         campaign_ids = {row["campaign_id"] for row in rows}
-        for row in await self._all(select(campaigns).where(campaigns.c.id.in_(campaign_ids))):
+        with_limit = select(campaigns, accounts.c.credit_limit).join(accounts, accounts.c.id == campaigns.c.account_id)
+        for row in await self._all(with_limit.where(campaigns.c.id.in_(campaign_ids))):
             self.campaigns[row["id"]] = row
         listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
         for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
