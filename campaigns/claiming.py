@@ -15,9 +15,8 @@ from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
-from campaigns.admission import Admission
+from campaigns.admission import Admission, Barred, set_aside
 from campaigns.budget import MoneyGate
-from campaigns.choosing import Asking, Choosing, Pair, RunningCampaign
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.due import KINDS, Kind, candidates, is_due, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
@@ -126,7 +125,7 @@ class Claiming:
         rules: CallingRules = NO_RULES,
     ) -> None:
         self._conn = conn
-        self._choosing = Choosing(conn, Admission(conn, now, rules), node=node, now=now)
+        self._admission = Admission(conn, now, rules)
         self._money = MoneyGate(conn, now)
         self._node = node
         self._now = now
@@ -149,14 +148,13 @@ class Claiming:
         stranded = await self._stranded(running, lines)
         every = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
         claims: list[Claim] = []
-            .join(accounts, accounts.c.id == campaigns.c.account_id)
         # Those whose call a trunk has lost have waited for their turn already.
         for first in (True, False):
             waiting = [asking for asking in every if (asking.offer.only is not None) is first]
             claims += await self._claim_along(lines.values(), waiting, limit - len(claims))
         await self._money.store()
-        finished = await close_finished(self._conn, self._choosing.blocked, self._now)
-        self._note_openings(running)
+        finished = await close_finished(self._conn, self._blocked, self._now)
+        await self._note_wakes(running)
         return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
 
     async def _claim_along(self, lines: Collection[Line], waiting: Sequence[_Asking], limit: int) -> list[Claim]:
@@ -189,12 +187,13 @@ class Claiming:
         statement = (
             select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
             .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
+            .join(accounts, accounts.c.id == campaigns.c.account_id)
             .where(campaigns.c.id.in_(ids), campaigns.c.state == CampaignState.RUNNING.value)
             .order_by(campaigns.c.id)
         )
         rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
         free = {row["id"]: self._money.room(row, row["concurrency"] - self._live[row["id"]]) for row in rows}
-        return [RunningCampaign(row, campaign_schedule(row), free[row["id"]]) for row in rows]
+        return [_Campaign(row, campaign_schedule(row), free[row["id"]]) for row in rows]
 
     async def _stranded(self, running: Sequence[_Campaign], lines: Mapping[str, Line]) -> Stranded:
         several = {campaign.id: opened for campaign in running if len(opened := open_lines(campaign.row, lines)) > 1}
@@ -213,7 +212,6 @@ class Claiming:
         found: dict[tuple[int, str], frozenset[int]] = {}
         for row in (await self._conn.execute(statement)).mappings():
             key = (row["campaign_id"], trunk_of[row["attempt_id"]])
-        self._money.placed(made)
             found[key] = found.get(key, frozenset()) | {row["id"]}
         return found
 
@@ -244,7 +242,72 @@ class Claiming:
             await self._conn.execute(update(trunks).where(trunks.c.name == line.name).values(values))
         return [replace(claim, spacing_us=spacing_us(row["cps"])) for claim in claims]
 
-    async def _create(self, line: Line, chosen: Sequence[Pair], slots_us: Sequence[int]) -> list[Claim]:
+    async def _chosen(self, line: Line, asking: Sequence[_Asking], room: int) -> list[_Pair]:
+        """For a trial call, if possible, somebody whose last call is none of the trunk's failing ones.
+
+        Where one number's calls always fail, the trial would else take it again and again, and the trunk never open.
+        """
+        if line.on_trial and room:
+            self._avoided = line.failed
+            chosen, self._avoided = await self._choose(asking, room), ()
+            if chosen:
+                return chosen
+        return await self._choose(asking, room)
+
+    async def _choose(self, asking: Sequence[_Asking], room: int) -> list[_Pair]:
+        """Due contacts, the campaigns taking turns."""
+        queues: list[list[_Pair]] = []
+        found: Counter[int] = Counter()
+        for campaign, offer in ((one.campaign, one.offer) for one in asking):
+            wanted = min(room, campaign.free - found[campaign.id])
+            if wanted > 0 and campaign.schedule.is_open(self._now):
+                queues.append([(campaign, contact) for contact in await self._due(campaign, offer, wanted)])
+                found[campaign.id] += len(queues[-1])
+        in_turns = [pair for pair in chain.from_iterable(zip_longest(*queues)) if pair is not None]
+        # Another line may have room for those for whom there is none here.
+        self._numbers -= {contact["number"] for _, contact in in_turns[room:]}
+        return in_turns[:room]
+
+    async def _due(self, campaign: _Campaign, offer: Offer, wanted: int) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        for kind in KINDS:
+            for _ in range(_ROUNDS):
+                rows = await self._candidates(campaign, offer, kind, wanted - len(found))
+                aside = await self._set_aside(campaign, rows)
+                found += [row for row in rows if row["id"] not in aside and self._first_of_number(row)]
+                if not aside or len(found) >= wanted:
+                    break
+            else:
+                # More of them may be in the way: looked at again at once, in a transaction of its own.
+                self._wakes.append(self._now)
+            if len(found) >= wanted:
+                break
+        return found
+
+    def _first_of_number(self, row: Mapping[str, Any]) -> bool:
+        new = row["number"] not in self._numbers
+        self._numbers.add(row["number"])
+        return new
+
+    async def _candidates(self, campaign: _Campaign, offer: Offer, kind: Kind, wanted: int) -> list[Mapping[str, Any]]:
+        statement = candidates(campaign.row, kind, self._now, only=offer.only).limit(wanted)
+        if self._avoided:
+            last = contacts.c.last_attempt_id
+            statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
+        if offer.without:
+            statement = statement.where(contacts.c.id.not_in(sorted(offer.without)))
+        rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
+        return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
+
+    async def _set_aside(self, campaign: _Campaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Take out contacts that may never be called, and put off those that may not be called yet."""
+        found = await self._admission.hindrances(campaign.row, rows)
+        if any(isinstance(hindrance, Barred) for hindrance in found.values()):
+            self._blocked.add(campaign.id)
+        await set_aside(self._conn, rows, found, by=self._node, now=self._now)
+        return set(found)
+
+    async def _create(self, line: Line, chosen: Sequence[_Pair], slots_us: Sequence[int]) -> list[Claim]:
         chosen = await self._money.afford(chosen)
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
         prices = {campaign.id: parse_tariff(campaign.row["definition"], source="tariff") for campaign, _ in chosen}
@@ -253,6 +316,7 @@ class Claiming:
         rows = [self._attempt_row(*one, line=line, tariff=prices[one[0].id]) for one in in_order]
         inserted = await insert_new(self._conn, attempts, rows, "id")
         made = [one for one in made if one[2] in inserted]
+        self._money.placed(made)
         await self._take_contacts([(contact, attempt_id) for _, contact, attempt_id in made])
         for campaign, _, _ in made:
             campaign.free -= 1
@@ -262,7 +326,6 @@ class Claiming:
         if not taken:
             return
         changes = [
-            "reserved": self._money.cost(contact["id"]),
             (
                 {"id": contact["id"], "state": contact["state"]},
                 {
@@ -302,6 +365,7 @@ class Claiming:
             "claimed_at": self._now,
             "tariff_snapshot": tariff.snapshot(contact["number"]),
             "currency": row["currency"],
+            "reserved": self._money.cost(contact["id"]),
         }
 
     async def _note_wakes(self, running: Sequence[_Campaign]) -> None:
