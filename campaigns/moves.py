@@ -22,8 +22,8 @@ from campaigns.errors import IllegalMove, StaleFence
 from campaigns.keeping import recording_row, store_opt_outs, turn_row
 from campaigns.loading import LiveAttempt, Loaded
 from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
-from campaigns.retries import Outcome
 from campaigns.releasing import Releases
+from campaigns.retries import Outcome
 from campaigns.rules import NO_RULES, CallingRules
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
@@ -62,9 +62,9 @@ class Moves:
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self._opted_out: list[dict[str, Any]] = []
+        self._money = Releases(now)
         self._touched: set[int] = set()
 
-        self._money = Releases(now)
     async def run(self, operations: Sequence[Operation]) -> list[Moved | Exception]:
         """Carry the operations out; for each what became of its attempt, or `StaleFence`."""
         await self._loaded.load(operations)
@@ -155,9 +155,9 @@ class Moves:
         self._move(attempt, AttemptPhase.ENDED, "released", self._now, reason=reason)
         attempt.set(ended_at=self._now, settled_at=self._now, **_NEVER_PLACED)
         self._loaded.trunks.ended(row["id"])
+        self._rows[ledger_entries] += self._money.ended(row, self._loaded.campaigns[row["campaign_id"]])
         state = self._after_release(row, reason)
         self._move_contact(row["contact_id"], state, attempts=self._loaded.contacts[row["contact_id"]]["attempts"] - 1)
-        self._rows[ledger_entries] += self._money.ended(row, self._loaded.campaigns[row["campaign_id"]])
         return self._ended(attempt, None, state, reason)
 
     def _after_release(self, row: Mapping[str, Any], reason: str) -> ContactState:
@@ -216,9 +216,9 @@ class Moves:
             now=self._now,
             rehearsal=row["is_test"],
         )
+        self._rows[ledger_entries] += self._money.ended(row, campaign, verdict.rated)
         state = self._after_settle(row, verdict.assigned, facts, counted=counted, spared=spared)
         return self._ended(attempt, verdict.assigned, state)
-        self._rows[ledger_entries] += self._money.ended(row, campaign, verdict.rated)
 
     def _after_settle(
         self, row: Mapping[str, Any], assigned: Assigned, facts: Settlement, *, counted: bool, spared: bool
@@ -270,6 +270,7 @@ class Moves:
             if rows:
                 await self._conn.execute(insert(table), rows)
         await self._loaded.trunks.store(self._conn)
+        await self._money.store(self._conn)
 
 
 def _tell(results: list[Moved | Exception], finished: tuple[Finished, ...]) -> list[Moved | Exception]:
@@ -277,7 +278,6 @@ def _tell(results: list[Moved | Exception], finished: tuple[Finished, ...]) -> l
         if isinstance(result, Moved):
             return [*results[:place], replace(result, finished=finished), *results[place + 1 :]]
     return results
-        await self._money.store(self._conn)
 
 
 _NEVER_PLACED = {
