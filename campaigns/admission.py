@@ -5,6 +5,7 @@ Asked in the transaction that claims them, and once more in the one that notes t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,16 +13,19 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns import suppression, trail
+from campaigns import frequency, suppression, trail
 from campaigns.clauses import Clause
+from campaigns.hours import Hours
+from campaigns.legal import Purpose
 from campaigns.rules import CallingRules
 from campaigns.states import ContactState
-from campaigns.windows import campaign_schedule, contact_schedule, next_common_opening
+from campaigns.zones import UnknownZone, whereabouts
 from storage.rows import update_each
 from storage.tables import contacts
 
-# A contact whose own window never meets the campaign's is looked at again the next day.
+# Whose hours never meet, or whose time zone is unknown, is looked at again the next day.
 _LOOK_AGAIN = timedelta(days=1)
+_DETAIL_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ async def set_aside(
 
 def _reason(hindrance: Hindrance) -> str:
     """What the contact's row says of it."""
-    return hindrance.detail or hindrance.clause.value
+    if isinstance(hindrance, Barred):
+        return hindrance.detail[:_DETAIL_LENGTH]
+    told = f": {hindrance.detail}" if hindrance.detail else ""
+    return f"{hindrance.clause.value}{told}"[:_DETAIL_LENGTH]
 
 
 def _values(hindrance: Hindrance) -> dict[str, Any]:
@@ -81,6 +88,12 @@ def _decision(contact_id: int, hindrance: Hindrance) -> trail.Decision:
     return trail.Decision(contact_id, "put_off", hindrance.clause, detail | {"until": hindrance.until.isoformat()})
 
 
+def _cap(one: frequency.Capped) -> Hindrance:
+    if one.until is None:
+        return Barred(one.clause, ContactState.EXHAUSTED, f"{one.clause.value}: {one.text}")
+    return PutOff(one.clause, one.until, one.text)
+
+
 class Admission:
     """The clauses that are a matter of the contact, judged for many contacts of one campaign at once."""
 
@@ -88,23 +101,49 @@ class Admission:
         self._conn = conn
         self._now = now
         self._rules = rules
+        self.hours = Hours(now, rules.legal)
 
     async def hindrances(self, campaign: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[int, Hindrance]:
         """What is in the way of each of these contacts (rows of the table contacts), by id; the first clause found."""
-        found: dict[int, Hindrance] = {}
+        return {contact_id: found[0] for contact_id, found in (await self.every(campaign, rows)).items()}
+
+    async def every(self, campaign: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[int, list[Hindrance]]:
+        """All that is in the way of each of these contacts, by id; what bars them comes first."""
+        found: dict[int, list[Hindrance]] = defaultdict(list)
         if not rows:
             return found
         listed = await suppression.listed(self._conn, campaign, {row["number"] for row in rows})
         for row in rows:
             if (against := listed.get(row["number"])) is not None:
-                found[row["id"]] = Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, f"do_not_call: {against.text}")
-            elif (hindrance := self._own_window(campaign, row)) is not None:
-                found[row["id"]] = hindrance
+                barred = Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, f"do_not_call: {against.text}")
+                found[row["id"]].append(barred)
+        for contact_id, capped in (await self._capped(campaign, rows)).items():
+            found[contact_id] += capped
+        for row in rows:
+            if later := self._outside_hours(campaign, row):
+                found[row["id"]] += later
         return found
 
-    def _own_window(self, campaign: Mapping[str, Any], row: Mapping[str, Any]) -> PutOff | None:
-        if not (row["time_from"] or row["time_to"]):
-            return None
-        own, schedule = contact_schedule(row, campaign["time_zone"]), campaign_schedule(campaign)
-        opening = next_common_opening([schedule, own], self._now) or self._now + _LOOK_AGAIN
-        return PutOff(Clause.OWN_WINDOW, opening) if opening > self._now else None
+    async def _capped(self, campaign: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[int, list[Hindrance]]:
+        legal: dict[int, int] = {}
+        if campaign["purpose"]:
+            for row in rows:
+                rule = self._rules.legal.rule(whereabouts(row["number"]).country, Purpose(campaign["purpose"]))
+                if rule.per_24h is not None:
+                    legal[row["id"]] = rule.per_24h
+        found = await frequency.capped(
+            self._conn, campaign, rows, now=self._now, caps=self._rules.caps, legal_per_24h=legal
+        )
+        return {contact_id: [_cap(one) for one in several] for contact_id, several in found.items()}
+
+    def _outside_hours(self, campaign: Mapping[str, Any], row: Mapping[str, Any]) -> list[PutOff]:
+        if not (row["time_from"] or row["time_to"] or campaign["purpose"]):
+            return []
+        hours = self.hours.of(campaign, row)
+        closed = [clause for clause, schedule in hours.schedules.items() if not schedule.is_open(self._now)]
+        later = self._now + _LOOK_AGAIN
+        until = (self.hours.opening(hours) or later) if closed else later
+        found = [PutOff(clause, until) for clause in closed if clause is not Clause.CAMPAIGN_WINDOW]
+        if isinstance(hours.zone, UnknownZone):
+            found.append(PutOff(Clause.TIME_ZONE, later, hours.zone.reason))
+        return found

@@ -24,6 +24,14 @@ def check_calendar(code: str) -> None:
         raise BadSchedule(f"holidays: {country} has no part {part!r} (known: {parts}); write {country} for all of it")
 
 
+@lru_cache(maxsize=512)
+def has_calendar(country: str) -> bool:
+    """Whether the public holidays of a country (two letters) are known."""
+    import holidays
+
+    return country in holidays.list_supported_countries()
+
+
 def is_holiday(code: str, day: date) -> bool:
     """Whether it is a public holiday there; substitute days off count. Raises `BadSchedule` for an unknown code."""
     return day in _holidays(code, day.year)

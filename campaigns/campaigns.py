@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.codes import CodeTable
 from campaigns.errors import CampaignError, IllegalMove, UnknownCampaign
+from campaigns.hours import check_hours
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -109,7 +110,7 @@ class CampaignStatus:
 async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime) -> int:
     """`Campaigns.create` within the caller's transaction."""
     row = {name: _plain(value) for name, value in vars(new).items()}
-    campaign_schedule(row)
+    check_hours(row)
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
     await _require_trunks(conn, new)

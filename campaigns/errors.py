@@ -24,6 +24,10 @@ class BadSchedule(CampaignError):
     """A calling window, weekday, time zone or date cannot be understood."""
 
 
+class BadLegalHours(CampaignError):
+    """A table of legal hours cannot be understood."""
+
+
 class BadRetryRule(CampaignError):
     """A call-back rule cannot be understood."""
 
