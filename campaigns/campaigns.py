@@ -14,7 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.closing import Finished, close_finished, lock_campaigns
 from campaigns.codes import CodeTable
 from campaigns.errors import CampaignError, IllegalMove, UnknownCampaign
+from campaigns.followup_rules import parse_follow_ups, resolve_bots
+from campaigns.frequency import Caps
 from campaigns.hours import check_hours
+from campaigns.retargeting import note_target, parse_retarget
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -72,6 +75,9 @@ class NewCampaign:
     max_attempts: int = 1
     retry_rules: Sequence[Mapping[str, Any]] = ()
     codes: Mapping[str, Any] = field(default_factory=dict)
+    caps: Mapping[str, int] | None = None
+    post_conditions: Sequence[Mapping[str, Any]] = ()
+    retarget: Mapping[str, Any] | None = None
     report_emails: Sequence[str] = ()
 
 
@@ -114,7 +120,11 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
     await _require_trunks(conn, new)
+    Caps.from_json(new.caps)
+    parse_follow_ups(new.post_conditions)
+    parse_retarget(new.retarget, code=new.code, max_attempts=new.max_attempts)
     row |= {"state": CampaignState.DRAFT.value, "created_at": now}
+    row["post_conditions"] = await resolve_bots(conn, new.account_id, new.post_conditions) or None
     taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
     if (await conn.execute(taken)).first() is not None:
         raise CampaignError(f"there is a campaign {new.code} already; choose another code")

@@ -40,5 +40,9 @@ class BadCap(CampaignError):
     """A cap on how often a number is called cannot be understood."""
 
 
+class BadFollowUp(CampaignError):
+    """A post-condition, or the retargeting of a campaign, cannot be understood."""
+
+
 class UnknownTrunk(CampaignError):
     """There is no such trunk."""

@@ -49,10 +49,14 @@ class Loaded:
         self.attempts: dict[str, LiveAttempt] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
         self.campaigns: dict[int, Mapping[str, Any]] = {}
+        #: Campaigns in which contacts of these go on.
+        self.targets: dict[int, Mapping[str, Any]] = {}
         #: By contact that is about to be called: what is in the way after all.
         self.hindrances: dict[int, Hindrance] = {}
         #: By contact: what its earlier calls came to, as far as they count.
         self.history: dict[int, list[Outcome]] = defaultdict(list)
+        #: By contact that has such calls: when the first of them was placed.
+        self.first_called: dict[int, datetime] = {}
         #: By campaign, where an agent's leg is to be rated: the tariff that its attempts' prices were taken of.
         self.tariffs: dict[int, Mapping[str, Any]] = {}
         self.month_blocks = MonthBlocks()
@@ -66,8 +70,9 @@ class Loaded:
         ids = sorted({operation.attempt_id for operation in operations})
         ending = [operation.attempt_id for operation in operations if not is_signalling(operation)]
         if ending:
-            of_these = select(attempts.c.campaign_id).where(attempts.c.id.in_(ending)).distinct()
-            await lock_campaigns(self._conn, (await self._conn.execute(of_these)).scalars().all())
+            of_these = select(campaigns.c.id, campaigns.c.retarget_id).distinct().join(attempts)
+            both = (await self._conn.execute(of_these.where(attempts.c.id.in_(ending)))).all()
+            await lock_campaigns(self._conn, {i for pair in both for i in pair if i is not None})
         for row in await self._all(select(attempts).where(attempts.c.id.in_(ids)).order_by(attempts.c.id), lock=True):
             match = {"id": row["id"], "fence": row["fence"], "phase": row["phase"]}
             self.attempts[row["id"]] = LiveAttempt(dict(row), match)
@@ -93,9 +98,16 @@ class Loaded:
         with_limit = select(campaigns, accounts.c.credit_limit).join(accounts, accounts.c.id == campaigns.c.account_id)
         for row in await self._all(with_limit.where(campaigns.c.id.in_(campaign_ids))):
             self.campaigns[row["id"]] = row
+        await self._load_targets()
         listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
         for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
             self.do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
+
+    async def _load_targets(self) -> None:
+        ids = {row["retarget_id"] for row in self.campaigns.values()} - {None}
+        if ids:
+            for row in await self._all(select(campaigns).where(campaigns.c.id.in_(ids))):
+                self.targets[row["id"]] = row
 
     async def _load_hindrances(self, rows: Sequence[Mapping[str, Any]]) -> None:
         of_campaign: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
@@ -108,7 +120,8 @@ class Loaded:
     async def _load_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         again = [row["contact_id"] for row in rows if self.contacts[row["contact_id"]]["attempts"] > 1]
         if again:
-            past = select(attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code).where(
+            seen = (attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code, attempts.c.originated_at)
+            past = select(*seen).where(
                 attempts.c.contact_id.in_(again),
                 attempts.c.phase == AttemptPhase.ENDED.value,
                 attempts.c.counted.is_(True),
@@ -119,6 +132,7 @@ class Loaded:
 
     async def _load_tariffs(self, operations: Sequence[Operation]) -> None:
         with_agents = [o for o in operations if isinstance(o, Settle) and o.facts.result and o.facts.result.transfer]
+                self.first_called.setdefault(row["contact_id"], row["originated_at"])
         ids = {self.attempts[o.attempt_id].row["campaign_id"] for o in with_agents if o.attempt_id in self.attempts}
         if ids:
             of_these = select(campaigns.c.id, tariffs.c.definition).join(tariffs, tariffs.c.id == campaigns.c.tariff_id)

@@ -19,6 +19,7 @@ from campaigns.clauses import Clause
 from campaigns.closing import Finished, close_finished
 from campaigns.codes import Assigned
 from campaigns.errors import IllegalMove, StaleFence
+from campaigns.following import Ended, Following
 from campaigns.keeping import recording_row, store_opt_outs, turn_row
 from campaigns.loading import LiveAttempt, Loaded
 from campaigns.operations import AGENT_LEG, Advance, AgentDialled, Moved, Operation, OptOutSaid, Release, Settle
@@ -59,6 +60,7 @@ class Moves:
         self._now = now
         self._short_call_ms = short_call_ms
         self._loaded = Loaded(conn, now, rules)
+        self._following = Following(conn, self._loaded, now)
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self._opted_out: list[dict[str, Any]] = []
@@ -237,7 +239,10 @@ class Moves:
         )
         if listed and after.next_at is not None:
             after = NextContact(ContactState.DNC_BLOCKED)
-        self._move_contact(row["contact_id"], after.state, next_at=after.next_at, attempts=made)
+        changes: dict[str, Any] = {}
+        if counted and not facts.by_node:
+            after, changes = self._following.after(Ended(row, after, history, made))
+        self._move_contact(row["contact_id"], after.state, next_at=after.next_at, attempts=made, **changes)
         return after.state
 
     def _keep(self, row: Mapping[str, Any], facts: Settlement) -> None:
@@ -263,6 +268,8 @@ class Moves:
         count = await update_each(self._conn, attempts, ((a.match, a.changes) for a in changed))
         if count != len(changed):
             raise StaleFence("an attempt moved although its row was locked")
+        for contact_id, detail in (await self._following.store(self._node)).items():
+            self._contact_changes[contact_id]["detail"] = detail
         await update_each(self._conn, contacts, (({"id": i}, values) for i, values in self._contact_changes.items()))
         if self._opted_out:
             self._touched |= await store_opt_outs(self._conn, self._opted_out, self._now)

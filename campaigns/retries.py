@@ -72,27 +72,36 @@ def parse_rules(rows: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
     return tuple(_parse(number, row) for number, row in enumerate(rows, start=1))
 
 
-def _parse(number: int, row: Mapping[str, Any]) -> Rule:
+def outcomes_of(words: Iterable[str]) -> tuple[frozenset[CallStatus], frozenset[str]]:
+    """The call statuses and the codes that these words name; raises `BadRetryRule`."""
     statuses: set[CallStatus] = set()
     codes: set[str] = set()
-    for word in row.get("on") or ():
+    for word in words:
         if word.startswith("code:"):
             codes.add(word.removeprefix("code:"))
         else:
-            statuses |= _statuses(number, word)
+            statuses |= _statuses(word)
+    return frozenset(statuses), frozenset(codes)
+
+
+def _parse(number: int, row: Mapping[str, Any]) -> Rule:
+    try:
+        statuses, codes = outcomes_of(row.get("on") or ())
+    except BadRetryRule as exc:
+        raise BadRetryRule(f"call-back rule {number}: {exc}") from exc
     if not statuses and not codes:
         raise BadRetryRule(f"call-back rule {number}: `on` is empty; name at least one outcome, such as BUSY")
     times = _amount(number, row, "times", Decimal(1), least=Decimal(1))
     return Rule(
-        statuses=frozenset(statuses),
-        codes=frozenset(codes),
+        statuses=statuses,
+        codes=codes,
         times=int(times),
         after_min=_amount(number, row, "after_min", DEFAULT_AFTER_MIN, least=Decimal(0)),
         multiply=_amount(number, row, "multiply", Decimal(1), least=Decimal(1)),
     )
 
 
-def _statuses(number: int, word: str) -> frozenset[CallStatus]:
+def _statuses(word: str) -> frozenset[CallStatus]:
     plain = word.strip().lower().replace(" ", "_")
     if plain in _WORDS:
         return _WORDS[plain]
@@ -100,9 +109,7 @@ def _statuses(number: int, word: str) -> frozenset[CallStatus]:
         return frozenset({CallStatus(word.upper())})
     except ValueError as exc:
         known = ", ".join([*_WORDS, *CallStatus])
-        raise BadRetryRule(
-            f"call-back rule {number}: unknown outcome {word!r}; write code:XY or one of {known}"
-        ) from exc
+        raise BadRetryRule(f"unknown outcome {word!r}; write code:XY or one of {known}") from exc
 
 
 def _amount(number: int, row: Mapping[str, Any], name: str, default: Decimal, *, least: Decimal) -> Decimal:
