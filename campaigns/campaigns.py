@@ -179,8 +179,8 @@ class Campaigns:
             row = await self._row(conn, campaign_id)
             if row["state"] in {CampaignState.DRAFT, CampaignState.SCHEDULED}:
                 await self._require_somebody(conn, row)
-            now = self._clock.now()
                 await note_target(conn, row)
+            now = self._clock.now()
             if row["end_at"] is not None and row["end_at"] <= now:
                 raise CampaignError(f"campaign {row['code']} ended on {row['end_at']:%Y-%m-%d}; set a later end date")
             later = row["start_at"] is not None and row["start_at"] > now and row["state"] == CampaignState.DRAFT
