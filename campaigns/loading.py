@@ -129,10 +129,10 @@ class Loaded:
             )
             for row in await self._all(past.order_by(attempts.c.claimed_at)):
                 self.history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
+                self.first_called.setdefault(row["contact_id"], row["originated_at"])
 
     async def _load_tariffs(self, operations: Sequence[Operation]) -> None:
         with_agents = [o for o in operations if isinstance(o, Settle) and o.facts.result and o.facts.result.transfer]
-                self.first_called.setdefault(row["contact_id"], row["originated_at"])
         ids = {self.attempts[o.attempt_id].row["campaign_id"] for o in with_agents if o.attempt_id in self.attempts}
         if ids:
             of_these = select(campaigns.c.id, tariffs.c.definition).join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
