@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from campaigns.followup_rules import parse_follow_ups, resolve_bots
 from campaigns.frequency import Caps
 from campaigns.hours import check_hours
 from campaigns.retargeting import note_target, parse_retarget
+from campaigns.limits import BudgetState, begin_budget, require_money, set_budget
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -79,6 +81,7 @@ class NewCampaign:
     post_conditions: Sequence[Mapping[str, Any]] = ()
     retarget: Mapping[str, Any] | None = None
     report_emails: Sequence[str] = ()
+    budget: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ class CampaignStatus:
     trunk_paused: str | None = None
     #: The same for a person, with what becomes of the calls.
     trunk_told: str | None = None
+    #: Why it paused by itself; None when a person paused it.
+    pause_reason: str | None = None
+    #: The most that its calls may cost, what they have cost, and what is reserved for live ones; None: no budget.
+    budget: Decimal | None = None
+    spent: Decimal | None = None
+    reserved: Decimal | None = None
 
     @property
     def contacts_left(self) -> int:
@@ -120,6 +129,7 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
     await _require_trunks(conn, new)
+    row |= await begin_budget(conn, new.account_id, new.budget)
     Caps.from_json(new.caps)
     parse_follow_ups(new.post_conditions)
     parse_retarget(new.retarget, code=new.code, max_attempts=new.max_attempts)
@@ -184,7 +194,13 @@ class Campaigns:
             if row["end_at"] is not None and row["end_at"] <= now:
                 raise CampaignError(f"campaign {row['code']} ended on {row['end_at']:%Y-%m-%d}; set a later end date")
             later = row["start_at"] is not None and row["start_at"] > now and row["state"] == CampaignState.DRAFT
-            return await self._move(conn, row, CampaignState.SCHEDULED if later else CampaignState.RUNNING)
+            state = await self._move(conn, row, CampaignState.SCHEDULED if later else CampaignState.RUNNING)
+            await require_money(conn, campaign_id)
+            return state
+
+    async def set_budget(self, campaign_id: int, budget: Decimal | None) -> BudgetState:
+        """Let its calls cost so much in all, those placed already included; None: no budget. Raises `CampaignError`."""
+        return await self._database.transact(lambda conn: set_budget(conn, campaign_id, budget, self._clock.now()))
 
     async def _require_somebody(self, conn: AsyncConnection, row: Mapping[str, Any]) -> None:
         left = contacts.c.state.in_(words(sorted(UNFINISHED)))
@@ -273,6 +289,7 @@ class Campaigns:
             trunk=way.used if way else None,
             trunk_paused=way.reason if way else None,
             trunk_told=way.told if way else None,
+            **{name: row[name] for name in ("pause_reason", "budget", "spent", "reserved")},
         )
 
     async def _due(
@@ -298,7 +315,7 @@ class Campaigns:
         except IllegalMove as error:
             ended = "; it has ended: create a new campaign for further calls" if old in FINISHED else ""
             raise IllegalMove(f"campaign {row['code']} cannot go from {old.value} to {new.value}{ended}") from error
-        values: dict[str, Any] = {"state": new.value}
+        values: dict[str, Any] = {"state": new.value, "pause_reason": None}
         if new is CampaignState.RUNNING and row["started_at"] is None:
             values["started_at"] = self._clock.now()
         await conn.execute(

@@ -62,6 +62,15 @@ async def set_budget(conn: AsyncConnection, campaign_id: int, budget: Decimal | 
     return await budget_state(conn, campaign_id)
 
 
+async def begin_budget(conn: AsyncConnection, account_id: int, budget: Decimal | None) -> dict[str, Decimal]:
+    """Columns of a new campaign with this budget; none without. Raises `CampaignError` as `set_budget` does."""
+    if budget is None:
+        return {}
+    currency = (await conn.execute(select(accounts.c.currency).where(accounts.c.id == account_id))).scalar_one()
+    check_amount(budget, currency, "budget")
+    return {"budget": budget, "spent": Decimal(0), "reserved": Decimal(0)}
+
+
 def check_amount(amount: Decimal | None, currency: str, field: str) -> None:
     """Raises `CampaignError` for an amount that cannot be a budget."""
     if amount is None:
@@ -85,9 +94,12 @@ async def set_credit_limit(conn: AsyncConnection, account_id: int, limit: Decima
 
     Changes nothing when the limit is so already.
     """
-    known = select(accounts.c.credit_limit).where(accounts.c.id == account_id)
-    if (await conn.execute(known)).scalar_one() == limit:
+    known = select(accounts.c.credit_limit, accounts.c.currency).where(accounts.c.id == account_id)
+    row = (await conn.execute(known)).one()
+    if row.credit_limit == limit:
         return
+    if limit is not None and round_money(limit, row.currency) != limit:
+        raise CampaignError(f"account.credit_limit: {limit} is finer than {row.currency} can pay")
     # Whoever settles holds its campaign, and reads the limit only then: none of them misses the change.
     ids = list((await conn.execute(select(campaigns.c.id).where(campaigns.c.account_id == account_id))).scalars())
     await lock_campaigns(conn, ids)

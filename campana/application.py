@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.campaigns import Campaigns
+from campaigns.limits import set_credit_limit
 from campana.errors import SettingsError
 from campana.settings import AnyTrunkSettings, Settings
 from models.store import ModelStore
@@ -66,10 +67,12 @@ async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock)
                 "or name another account under account.name"
             )
         await conn.execute(update(accounts).where(accounts.c.id == found.id).values(**values))
+        await set_credit_limit(conn, found.id, account.credit_limit, clock.now())
         return int(found.id)
     row = insert(accounts).values(name=account.name, currency=account.currency, created_at=clock.now(), **values)
     key = (await conn.execute(row)).inserted_primary_key
     assert key is not None
+    await set_credit_limit(conn, key[0], account.credit_limit, clock.now())
     return int(key[0])
 
 

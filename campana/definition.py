@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from campana.errors import CampanaError
-from campana.fields import Zone
+from campana.fields import Amount, Zone
 from campana.machines import check_machines
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -103,6 +103,7 @@ class CampaignDefinition(_Part):
     call_backs: tuple[CallBackRule, ...] = ()
     codes: dict[str, str] = Field(default_factory=dict)
     report_emails: tuple[str, ...] = ()
+    budget: Amount | None = Field(None, gt=0)
     rehearsal: bool = False
 
     @model_validator(mode="before")

@@ -141,6 +141,7 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         ring_timeout_s=definition.ring_timeout_s,
         max_attempts=definition.max_attempts,
         report_emails=list(definition.report_emails),
+        budget=definition.budget,
     )
 
 

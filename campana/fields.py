@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from billing.currency import exponent
 from billing.errors import CurrencyError
@@ -27,6 +28,14 @@ def _known_currency(code: str) -> str:
     return code
 
 
+def _exact(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError(f'{value!r} is a float, which is not exact; write it in quotes: "{value!r}"')  # noqa: TRY004 - pydantic collects ValueError
+    return value
+
+
+#: An amount of money: a whole number, or a decimal in quotes.
+Amount = Annotated[Decimal, BeforeValidator(_exact)]
 #: An IANA time zone.
 Zone = Annotated[str, AfterValidator(_known_zone)]
 #: An ISO 4217 currency that tariffs may use.

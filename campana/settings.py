@@ -18,7 +18,7 @@ from pydantic_settings import SettingsError as UnreadableSource
 
 from campaigns.trunk_health import BACK_OFF, FAILURES_ALLOWED
 from campana.errors import SettingsError
-from campana.fields import Currency, Zone
+from campana.fields import Amount, Currency, Zone
 from telephony.trunk import NumberFormat
 
 DEFAULT_FILE = Path("campana.toml")
@@ -35,6 +35,9 @@ class AccountSettings(_Section):
     currency: Currency = Field("VND", description="ISO 4217 currency of every price and charge.")
     time_zone: Zone = Field("Asia/Ho_Chi_Minh", description="IANA zone of reports and of campaigns that name none.")
     region: str = Field("VN", pattern="^[A-Z]{2}$", description="Default region of numbers without a country code.")
+    credit_limit: Amount | None = Field(
+        None, ge=0, description="How far below nought the prepaid balance may go; 0: prepaid; none: pays afterwards."
+    )
 
 
 class ModelSettings(_Section):
