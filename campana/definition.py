@@ -19,8 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from campaigns.codes import CodeError, CodeTable
+from campaigns.errors import BadFollowUp
+from campaigns.followup_rules import parse_follow_ups
+from campaigns.legal import Purpose
+from campaigns.retargeting import parse_retarget
 from campana.errors import CampanaError
-from campana.fields import Amount, Zone
+from campana.fields import Amount, Calendar, Zone
 from campana.machines import check_machines
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -96,6 +101,10 @@ class CampaignDefinition(_Part):
     end: date | None = None
     windows: tuple[Window, ...] = ()
     weekdays: tuple[Weekday, ...] = ()
+    closed_dates: tuple[date, ...] = ()
+    holidays: Calendar | None = None
+    purpose: Purpose | None = None
+    contact_time_zone: Zone | None = None
     concurrency: int = Field(5, ge=1, le=1000)
     max_call_s: int = Field(300, ge=5, le=7200)
     ring_timeout_s: int = Field(45, ge=5, le=180)
@@ -184,6 +193,11 @@ def load_definition(path: Path) -> CampaignDefinition:
     if mistakes:
         raise DefinitionError(_explain(mistakes))
     return definition
+    @property
+    def keeps_to(self) -> Purpose | None:
+        """Whose legal hours hold: unless told otherwise the stricter ones, and none where nobody is called."""
+        return self.purpose or (None if self.rehearsal else Purpose.ADVERTISING)
+
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -162,6 +162,10 @@ def _declared(script: Script) -> dict[str, dict[str, str]]:
 def _rule(rule: CallBackRule) -> dict[str, object]:
     return {
         "on": list(rule.when),
+        closed_dates=[day.isoformat() for day in definition.closed_dates],
+        holidays=definition.holidays,
+        purpose=definition.keeps_to,
+        contact_time_zone=definition.contact_time_zone,
         "times": rule.times,
         "after_min": str(rule.after_min),
         "multiply": str(rule.multiply),

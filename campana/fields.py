@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 from billing.currency import exponent
 from billing.errors import CurrencyError
+from campaigns.calendars import check_calendar
+from campaigns.errors import BadSchedule
 
 
 def _known_zone(name: str) -> str:
@@ -18,6 +20,19 @@ def _known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Ho_Chi_Minh") from error
     return name
+
+
+def _norway(value: object) -> object:
+    # What YAML makes of the country NO.
+    return "NO" if value is False else value
+
+
+def _known_calendar(code: str) -> str:
+    try:
+        check_calendar(code)
+    except BadSchedule as error:
+        raise ValueError(str(error).removeprefix("holidays: ")) from error
+    return code
 
 
 def _known_currency(code: str) -> str:
@@ -38,5 +53,7 @@ def _exact(value: object) -> object:
 Amount = Annotated[Decimal, BeforeValidator(_exact)]
 #: An IANA time zone.
 Zone = Annotated[str, AfterValidator(_known_zone)]
+#: A country whose public holidays are known, or a part of one.
+Calendar = Annotated[str, BeforeValidator(_norway), AfterValidator(_known_calendar)]
 #: An ISO 4217 currency that tariffs may use.
 Currency = Annotated[str, AfterValidator(_known_currency)]

@@ -10,6 +10,7 @@ from campaigns.attempts import Ledger
 from campaigns.nodes import node_name
 from campaigns.runner import Runner, RunnerSettings
 from campana.application import App
+from campana.calling import calling_rules
 from campana.errors import SettingsError
 from campana.mailing import open_outbox
 from campana.settings import BREAKER_FIELDS, AnyTrunkSettings, AsteriskTrunkSettings, Settings, TrunkSettings
@@ -52,6 +53,7 @@ async def open_node(app: App) -> AsyncIterator[Node]:
             lease_s=settings.node.lease_s,
             on_finished=lambda _finished: outbox.notify(),
         )
+            rules=calling_rules(settings),
         runner = Runner(
             app.database,
             ledger,

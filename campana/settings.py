@@ -40,6 +40,14 @@ class AccountSettings(_Section):
     )
 
 
+class CallingSettings(_Section):
+    """What every campaign keeps to, whoever made it."""
+
+    legal_hours: Path | None = Field(
+        None, description="File with legal hours by country and purpose that go before those of the program."
+    )
+
+
 class ModelSettings(_Section):
     """Speech models; `campana models list` shows the choice."""
 
@@ -219,6 +227,7 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
+    calling: CallingSettings = CallingSettings()
         return self.database_url or f"sqlite+aiosqlite:///{self.data_folder / 'campana.db'}"
 
     @property
@@ -287,6 +296,9 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         lines.append(f"{where}: {'.'.join(names)}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join([*lines, "Every setting is explained in docs/reference/settings.md."])
 
+    calling = data.get("calling")
+    if isinstance(calling, dict) and isinstance(calling.get("legal_hours"), str):
+        data = {**data, "calling": {**calling, "legal_hours": path.parent / calling["legal_hours"]}}
 
 def _explain_source(error: UnreadableSource) -> str:
     named = re.search(r'field "(\w+)"', str(error))

@@ -199,9 +199,11 @@ class Site:
         return path
 
     def settings(self, *, trunk_port: int | None = None, smtp_port: int = 25, more: str = "", cps: int = 50) -> Path:
-        """campana.toml; without `trunk_port` there is no trunk."""
+        """campana.toml; without `trunk_port` there is no trunk. Service calls may be made at any hour of the day."""
+        self.write("legal.yaml", "VN: {service: {}}\n")
         text = f'data_folder = "data"\n{more}\n[account]\nname = "Bell"\n[smtp]\nport = {smtp_port}\n'
         if trunk_port is not None:
+            text += '[calling]\nlegal_hours = "legal.yaml"\n'
             text += f'[[trunks]]\nname = "line"\nhost = "127.0.0.1"\nport = {trunk_port}\ncps = {cps}\nchannels = 40\n'
         return self.write("campana.toml", text)
 
@@ -215,6 +217,7 @@ class Site:
             "script": "script.yaml",
             "tariff": "tariff.yaml",
             "trunk": "line",
+            "purpose": "service",
             "ring_timeout_s": 5,
             "max_call_s": 30,
             "report_emails": ["boss@example.com"],
