@@ -36,6 +36,7 @@ from campaigns.trunks import find_route
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
 from storage.database import Database
+from storage.notify import Topic, tell
 from storage.rows import words
 from storage.tables import attempts, campaigns, contacts, trunks
 
@@ -321,6 +322,7 @@ class Campaigns:
         await conn.execute(
             update(campaigns).where(campaigns.c.id == row["id"], campaigns.c.state == old.value).values(**values)
         )
+        await tell(conn, Topic.WORK)
         log.info("campaign_moved", campaign_id=row["id"], old=old.value, new=new.value)
         return new
 

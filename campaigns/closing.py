@@ -10,6 +10,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINISHED, OPEN, UNFINISHED, AttemptPhase, CampaignState, move_campaign
+from storage.notify import Topic, tell
 from storage.outbox import enqueue
 from storage.rows import words
 from storage.tables import attempts, campaigns, contacts
@@ -62,6 +63,8 @@ async def _finish(conn: AsyncConnection, campaign_id: int, state: CampaignState,
     await conn.execute(
         update(campaigns).where(campaigns.c.id == campaign_id).values(state=state.value, finished_at=now)
     )
+    # Nodes in the foreground wait for this end.
+    await tell(conn, Topic.WORK)
     payload = {"campaign_id": campaign_id, "state": state.value}
     await enqueue(conn, key=f"report:{campaign_id}:{state.value}", topic=REPORT_TOPIC, payload=payload, now=now)
     return Finished(campaign_id, state)

@@ -46,3 +46,7 @@ class BadFollowUp(CampaignError):
 
 class UnknownTrunk(CampaignError):
     """There is no such trunk."""
+
+
+class UnknownNode(CampaignError):
+    """There is no such node, or it lives no more."""

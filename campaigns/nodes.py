@@ -48,3 +48,8 @@ def surely_dead(node: str) -> bool:
     if not world or world != _world() or not pid.isdecimal():
         return False
     return _started(int(pid)) != started
+
+
+def shown_name(node: str) -> str:
+    """The part of a node's name that its settings gave it, as far as the name keeps it."""
+    return node.partition("/")[0][:_NAME_LENGTH]

@@ -15,11 +15,14 @@ from campaigns.calling import TRANSFERRED_S, CallEvent, Calling, VoicebotFactory
 from campaigns.campaigns import Campaigns
 from campaigns.claiming import Claim
 from campaigns.nodes import surely_dead
+from campaigns.presence import Presence
 from campaigns.probing import TrunkProbing
 from campaigns.states import CampaignState
+from campaigns.surely import surely
 from campaigns.trunks import Trunks
 from storage.clock import Clock
 from storage.database import Database
+from storage.notify import Notices, Topic
 from telephony.call import Dialer
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,8 @@ class RunnerSettings:
     calls: int = 16
     #: The longest that a change made by another process goes unseen.
     poll_s: float = 1.0
+    #: The same while other processes tell of their changes: no event may be told of for ever.
+    told_poll_s: float = 5.0
     #: How much longer than its campaign allows a conversation may take before the runner ends it.
     overtime_s: float = 30.0
     #: How long a customer and an agent may talk.
@@ -54,14 +59,22 @@ class Runner:
         *,
         settings: RunnerSettings = RunnerSettings(),
         format_number: Callable[[str, str], str] = lambda _trunk, number: number,
+        notices: Notices | None = None,
     ) -> None:
-        """`dialers` by trunk; `format_number(trunk, e164)` writes a number as the trunk wants it."""
+        """`dialers` by trunk; `format_number(trunk, e164)` writes a number as the trunk wants it.
+
+        `notices` are what other processes tell of; without them their changes are seen at the next poll.
+        """
         self._ledger = ledger
         self._campaigns = Campaigns(database, clock)
         self._dialers = dialers
         self._probing = TrunkProbing(Trunks(database, clock), dialers)
         self._clock = clock
         self._settings = settings
+        self._notices = notices
+        self._presence = Presence(
+            database, clock, ledger.node, lease=ledger.lease, calls=settings.calls, trunks=list(dialers)
+        )
         self._calling = Calling(
             ledger,
             dialers,
@@ -77,11 +90,17 @@ class Runner:
         self._woken = asyncio.Event()
         self._draining = False
         self._swept_at: datetime | None = None
+        self._next_date: datetime | None = None
 
     @property
     def live_calls(self) -> int:
         """Attempts that this node holds now."""
         return len(self._live)
+
+    @property
+    def draining(self) -> bool:
+        """Whether it claims nothing more."""
+        return self._draining
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener`, which must not block, with every event; returns how to end that."""
@@ -107,6 +126,29 @@ class Runner:
         return (await self._campaigns.status(campaign_id)).state
 
     async def _run(self, campaign_id: int | None) -> None:
+        await self._presence.enter()
+        unsubscribe = self._notices.subscribe(self._hear) if self._notices is not None else None
+        try:
+            await self._dial(campaign_id)
+        finally:
+            if unsubscribe is not None:
+                unsubscribe()
+            await surely(self._leave())
+
+    async def _leave(self) -> None:
+        try:
+            await self._presence.leave()
+        except Exception:
+            # The others notice when the lease has passed.
+            log.exception("leaving_failed")
+
+    def _hear(self, topic: Topic) -> None:
+        if topic is Topic.NODES:
+            self._swept_at = None
+        if topic in {Topic.NODES, Topic.WORK}:
+            self._woken.set()
+
+    async def _dial(self, campaign_id: int | None) -> None:
         await self._reap()
         async with asyncio.TaskGroup() as house:
             chores = [house.create_task(chore()) for chore in (self._heartbeat, self._undertaker, self._probe)]
@@ -124,7 +166,7 @@ class Runner:
             self._woken.clear()
             try:
                 await self._sweep()
-                wake_at = await self._claim(calls, ids)
+                wake_at = None if self._draining else await self._claim(calls, ids)
                 if campaign_id is not None and not self._live and await self._campaigns.has_finished(campaign_id):
                     return
             except SQLAlchemyError:
@@ -152,18 +194,25 @@ class Runner:
 
     async def _sweep(self) -> None:
         now = self._clock.now()
-        if self._swept_at is not None and now - self._swept_at < timedelta(seconds=self._settings.poll_s):
+        dated = self._next_date is not None and self._next_date <= now
+        lately = self._swept_at is not None and now - self._swept_at < timedelta(seconds=self._settings.poll_s)
+        if lately and not dated:
             return
         self._swept_at = now
-        next_date = await self._campaigns.next_date()
-        if next_date is not None and next_date <= now:
+        if await self._presence.drain_asked():
+            self.drain()
+        self._next_date = await self._campaigns.next_date()
+        if self._next_date is not None and self._next_date <= now:
+            self._next_date = None
             for finished in await self._campaigns.sweep():
                 self._ledger.announce(finished)
 
     async def _wait(self, wake_at: datetime | None) -> None:
-        seconds = self._settings.poll_s
-        if wake_at is not None:
-            seconds = min(seconds, max(0.0, (wake_at - self._clock.now()).total_seconds()))
+        told = self._notices is not None and self._notices.reaches_all
+        seconds = self._settings.told_poll_s if told else self._settings.poll_s
+        for date in (wake_at, self._next_date):
+            if date is not None:
+                seconds = min(seconds, max(0.0, (date - self._clock.now()).total_seconds()))
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -178,6 +227,7 @@ class Runner:
             try:
                 for attempt_id in await self._ledger.renew(held):
                     self._let_go(attempt_id)
+                await self._presence.beat(len(self._live), draining=self._draining)
             except Exception:
                 log.exception("heartbeat_failed", held=len(held))
 

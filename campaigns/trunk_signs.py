@@ -16,6 +16,7 @@ from campaigns.routing import calling_over, trunks_of
 from campaigns.settling import Settlement
 from campaigns.states import OPEN
 from campaigns.trunk_health import Breaker, FailingCall, Sign, TrunkHealth, read_sign
+from storage.notify import Topic, tell
 from storage.outbox import enqueue
 from storage.tables import attempts, campaigns, trunks
 from telephony.outcomes import CallStatus
@@ -166,6 +167,8 @@ async def store_breaker(conn: AsyncConnection, name: str, old: Breaker, new: Bre
     await conn.execute(update(trunks).where(trunks.c.name == name).values(**new.as_row()))
     if old.health is new.health:
         return
+    # Calls that waited for it may be placed, and those on it by another one.
+    await tell(conn, Topic.WORK)
     level = log.warning if new.health in {TrunkHealth.PAUSED, TrunkHealth.TRYING} else log.info
     level("trunk_moved", trunk=name, old=old.health.value, new=new.health.value, reason=new.pause_reason)
     if new.health is TrunkHealth.PAUSED and old.paused_at is None and new.probe_at is not None:

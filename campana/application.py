@@ -16,6 +16,7 @@ from campana.settings import AnyTrunkSettings, Settings
 from models.store import ModelStore
 from storage.clock import Clock, SystemClock
 from storage.database import Database, open_database
+from storage.server_clock import server_clock
 from storage.tables import accounts, trunks
 
 
@@ -41,17 +42,23 @@ async def open_app(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
     Raises the storage package's errors when the database cannot be opened, and `SettingsError` when the account
     keeps its books in another currency than the settings say.
     """
-    clock = clock or SystemClock()
-    async with open_database(settings.url) as database:
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.url))
+        told = clock or await _clock_of(stack, database)
 
         async def note(conn: AsyncConnection) -> int:
             # Trunks are locked in the order of their names everywhere, so that nodes do not deadlock.
             for trunk in sorted(settings.trunks, key=lambda trunk: trunk.name):
                 await _note_trunk(conn, trunk)
-            return await _note_account(conn, settings, clock)
+            return await _note_account(conn, settings, told)
 
         account_id = await database.transact(note)
-        yield App(settings, database, clock, ModelStore(settings.models.folder), account_id)
+        yield App(settings, database, told, ModelStore(settings.models.folder), account_id)
+
+
+async def _clock_of(stack: contextlib.AsyncExitStack, database: Database) -> Clock:
+    """Nodes that share a server compare times with one another, so they tell it by one clock."""
+    return SystemClock() if database.is_sqlite else await stack.enter_async_context(server_clock(database))
 
 
 async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock) -> int:

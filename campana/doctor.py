@@ -22,6 +22,7 @@ from models.errors import ModelError
 from models.store import ModelStore
 from storage.database import open_database
 from storage.errors import StorageError
+from storage.server_clock import DIFFERS_S, server_clock
 from telephony.ami.check import Verdict
 from telephony.ami.check import check as check_asterisk
 from telephony.errors import TelephonyError
@@ -55,6 +56,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     checks: list[Callable[[Settings], Awaitable[Finding]]] = [_python, _database, _disk, _models, _mail, _dashboard]
     for check in checks:
         yield await check(settings)
+        if check is _database:
+            async for finding in _clock(settings):
+                yield finding
     if not settings.trunks:
         yield Finding("trunks", State.WARNING, "none is set up", "add a [[trunks]] table: docs/reference/settings.md")
     for trunk in settings.trunks:
@@ -76,6 +80,24 @@ async def _database(settings: Settings) -> Finding:
     except (StorageError, OSError) as error:
         return Finding("database", State.FAILED, str(error), "set database_url or data_folder in the settings")
     return Finding("database", State.OK, database.url.get_backend_name())
+
+
+async def _clock(settings: Settings) -> AsyncIterator[Finding]:
+    """How far this machine's clock is from the server's; SQLite has no clock of its own."""
+    try:
+        async with open_database(settings.url) as database:
+            if database.is_sqlite:
+                return
+            async with server_clock(database) as clock:
+                ahead_s = clock.machine_ahead_s
+    except (StorageError, OSError):
+        return  # told of as the database's failure
+    found = f"{abs(ahead_s):.3f} s {'ahead of' if ahead_s >= 0 else 'behind'} the database's"
+    if abs(ahead_s) > DIFFERS_S:
+        remedy = "calls go by the database's clock all the same; set this machine's (NTP), or its logs mislead"
+        yield Finding("clock", State.WARNING, found, remedy)
+    else:
+        yield Finding("clock", State.OK, found)
 
 
 async def _disk(settings: Settings) -> Finding:

@@ -15,6 +15,7 @@ from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
 from reports.trunk_mail import TOPIC as TRUNK_MAIL
 from reports.trunk_mail import deliver_trunk_mail
+from storage.notify import Notices
 from storage.outbox import DEAD, DONE, OutboxWorker
 from storage.tables import outbox
 
@@ -50,8 +51,11 @@ def _waiting(row: Mapping[str, Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def open_outbox(app: App) -> AsyncIterator[OutboxWorker]:
-    """Work the outbox while the block runs; at its end what is due gets one more try."""
+async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator[OutboxWorker]:
+    """Work the outbox while the block runs; at its end what is due gets one more try.
+
+    `notices` are what other processes tell of.
+    """
     smtp = smtp_settings(app.settings)
 
     async def report_mail(payload: Mapping[str, Any]) -> None:
@@ -60,7 +64,8 @@ async def open_outbox(app: App) -> AsyncIterator[OutboxWorker]:
     async def trunk_mail(payload: Mapping[str, Any]) -> None:
         await deliver_trunk_mail(app.database, payload, smtp)
 
-    worker = OutboxWorker(app.database, app.clock, {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail})
+    handlers = {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail}
+    worker = OutboxWorker(app.database, app.clock, handlers, notices=notices)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(worker.run(), name="outbox")
         try:

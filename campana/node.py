@@ -16,6 +16,7 @@ from campana.mailing import open_outbox
 from campana.settings import BREAKER_FIELDS, AnyTrunkSettings, AsteriskTrunkSettings, Settings, TrunkSettings
 from campana.voicebots import Voicebots, open_voicebots
 from storage.clock import Clock
+from storage.notify import open_notices
 from storage.outbox import OutboxWorker
 from telephony.ami.dialer import AsteriskDialer
 from telephony.sip.dialer import SipDialer
@@ -45,7 +46,8 @@ async def open_node(app: App) -> AsyncIterator[Node]:
     async with contextlib.AsyncExitStack() as stack:
         voicebots = await stack.enter_async_context(open_voicebots(app))
         dialers = await _open_trunks(stack, app)
-        outbox = await stack.enter_async_context(open_outbox(app))
+        notices = await stack.enter_async_context(open_notices(app.database))
+        outbox = await stack.enter_async_context(open_outbox(app, notices))
         ledger = Ledger(
             app.database,
             app.clock,
@@ -62,6 +64,7 @@ async def open_node(app: App) -> AsyncIterator[Node]:
             app.clock,
             settings=RunnerSettings(calls=settings.node.calls),
             format_number=_formatter(settings),
+            notices=notices,
         )
         for dialer in dialers.values():
             if isinstance(dialer, SipDialer):

@@ -17,6 +17,7 @@ from campana.application import App, open_app
 from campana.mailing import open_outbox
 from campana.node import open_node
 from campana.settings import Settings
+from storage.notify import open_notices
 from web.app import create_app
 from web.control import Action
 from web.errors import ControlRefused
@@ -53,7 +54,7 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    async with open_app(settings) as app, _dialling(app, screen, dial=dial) as runner:
+    async with open_app(settings) as app, _dialling(app, screen, told, dial=dial) as runner:
         pages = create_app(
             app.database,
             WebSettings(recordings_dir=settings.recordings_folder),
@@ -67,16 +68,20 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
 
 
 @contextlib.asynccontextmanager
-async def _dialling(app: App, screen: Console, *, dial: bool) -> AsyncIterator[Runner | None]:
-    """A node that dials running campaigns, or the outbox alone where there is nothing to dial with."""
+async def _dialling(app: App, screen: Console, told: asyncio.Event, *, dial: bool) -> AsyncIterator[Runner | None]:
+    """A node that dials running campaigns, or the outbox alone where there is nothing to dial with.
+
+    `told` is set when the node has ended by itself: drained from elsewhere, or without a way to the network.
+    """
     if not (dial and app.settings.trunks):
         reason = "no trunk is set up" if dial else "--no-dial"
         screen.print(f"not dialling: {reason}; reports are still mailed", highlight=False)
-        async with open_outbox(app):
+        async with open_notices(app.database) as notices, open_outbox(app, notices):
             yield None
         return
     async with open_node(app) as node, asyncio.TaskGroup() as tasks:
         running = tasks.create_task(node.runner.run_forever(), name="runner")
+        running.add_done_callback(lambda _task: told.set())
         screen.print(f"dialling running campaigns over {', '.join(t.name for t in app.settings.trunks)}")
         try:
             yield node.runner

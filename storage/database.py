@@ -32,6 +32,8 @@ BUSY_TIMEOUT_MS = 15_000
 # PostgreSQL: serialization_failure and deadlock_detected (Appendix A of its manual); the loser may try again.
 _RETRY_STATES = {"40001", "40P01"}
 _RETRIES = 5
+#: Key of a connection's `info`: what its transaction tells of when it commits (storage/notify.py; SQLite).
+TOLD = "campana_told"
 
 
 def parse_url(url: str) -> URL:
@@ -127,12 +129,20 @@ class Database:
             asyncio.Lock() if self.is_sqlite else contextlib.nullcontext()
         )
         self._closed = False
+        #: Called with each topic that a committed transaction of this process told (SQLite).
+        self.on_told: list[Callable[[str], None]] = []
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write: committed at the end of the block, rolled back by an exception."""
         async with self._turn, self._writer.begin() as connection:
+            # The dictionary belongs to the pooled connection: a transaction that was rolled back may have left some.
+            connection.info.pop(TOLD, None)
             yield connection
+            told: set[str] = connection.info.pop(TOLD, set())
+        for topic in sorted(told):
+            for hear in list(self.on_told):
+                hear(topic)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -151,6 +161,11 @@ class Database:
                     raise
         async with self.write() as connection:
             return await work(connection)
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """What psycopg connects with, for a connection beside the pool (PostgreSQL)."""
+        _, arguments = self._writer.dialect.create_connect_args(self.url)
+        return dict(arguments)
 
     async def check(self) -> None:
         """Connect once; raises `DatabaseUnreachable` with the remedy."""

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.clock import Clock
 from storage.database import Database
+from storage.notify import Notices, Topic, tell
 from storage.rows import insert_new, words
 from storage.tables import outbox
 
@@ -31,12 +32,23 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 PENDING, DONE, DEAD = "pending", "done", "dead"
 _ERROR_LENGTH = 2000
 _POLL_S = 1.0
+#: The same while other processes tell of what they have asked for.
+_TOLD_POLL_S = 5.0
 
 
-async def enqueue(conn: AsyncConnection, *, key: str, topic: str, payload: Mapping[str, Any], now: datetime) -> bool:
-    """Ask for work, in the caller's transaction; False when work of that key was asked for before."""
+async def enqueue(
+    conn: AsyncConnection, *, key: str, topic: str, payload: Mapping[str, Any], now: datetime, at_once: bool = True
+) -> bool:
+    """Ask for work, in the caller's transaction; False when work of that key was asked for before.
+
+    `at_once` wakes the workers of every process. What is asked for with each call is better left to their poll: see
+    storage/notify.py.
+    """
     row = {"key": key, "topic": topic, "payload": dict(payload), "state": PENDING, "tries": 0, "fence": 0}
-    return bool(await insert_new(conn, outbox, [row | {"next_at": now, "created_at": now}], "id"))
+    new = bool(await insert_new(conn, outbox, [row | {"next_at": now, "created_at": now}], "id"))
+    if new and at_once:
+        await tell(conn, Topic.OUTBOX)
+    return new
 
 
 @dataclass(frozen=True)
@@ -74,12 +86,14 @@ class OutboxWorker:
         *,
         patience: Patience = Patience(),
         lease_s: float = 120.0,
+        notices: Notices | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._handlers = dict(handlers)
         self._patience = patience
         self._lease_s = lease_s
+        self._notices = notices
         self._woken = asyncio.Event()
         self._stopping = False
 
@@ -94,6 +108,18 @@ class OutboxWorker:
 
     async def run(self) -> None:
         """Carry out rows as they fall due, until `stop`. When cancelled, the row in hand is given back."""
+        unsubscribe = self._notices.subscribe(self._hear) if self._notices is not None else None
+        try:
+            await self._run()
+        finally:
+            if unsubscribe is not None:
+                unsubscribe()
+
+    def _hear(self, topic: Topic) -> None:
+        if topic is Topic.OUTBOX:
+            self._woken.set()
+
+    async def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
             try:
@@ -172,7 +198,8 @@ class OutboxWorker:
         )
         async with self._database.read() as conn:
             due_at = (await conn.execute(soonest)).scalar_one()
-        return _POLL_S if due_at is None else min(_POLL_S, max(0.0, (due_at - self._clock.now()).total_seconds()))
+        poll_s = _TOLD_POLL_S if self._notices is not None and self._notices.reaches_all else _POLL_S
+        return poll_s if due_at is None else min(poll_s, max(0.0, (due_at - self._clock.now()).total_seconds()))
 
     async def _wait(self, seconds: float) -> None:
         try:
