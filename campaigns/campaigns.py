@@ -20,6 +20,7 @@ from campaigns.frequency import Caps
 from campaigns.hours import check_hours
 from campaigns.retargeting import note_target, parse_retarget
 from campaigns.limits import BudgetState, begin_budget, require_money, set_budget
+from campaigns.frequency import Caps
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -77,6 +78,7 @@ class NewCampaign:
     ring_timeout_s: int = 45
     max_attempts: int = 1
     retry_rules: Sequence[Mapping[str, Any]] = ()
+    caps: Mapping[str, int] | None = None
     codes: Mapping[str, Any] = field(default_factory=dict)
     caps: Mapping[str, int] | None = None
     post_conditions: Sequence[Mapping[str, Any]] = ()
@@ -129,6 +131,7 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     check_hours(row)
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
+    Caps.from_json(new.caps)
     await _require_trunks(conn, new)
     row |= await begin_budget(conn, new.account_id, new.budget)
     Caps.from_json(new.caps)

@@ -16,7 +16,7 @@ from campaigns.closing import lock_campaigns
 from campaigns.operations import Advance, Operation, Settle, is_signalling
 from campaigns.retries import Outcome
 from campaigns.rules import CallingRules
-from campaigns.states import AttemptPhase
+from campaigns.states import AttemptPhase, ContactState
 from campaigns.tiers import MonthBlocks
 from campaigns.trunk_signs import TrunkSigns
 from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, tariffs
@@ -112,7 +112,10 @@ class Loaded:
     async def _load_hindrances(self, rows: Sequence[Mapping[str, Any]]) -> None:
         of_campaign: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         for row in rows:
-            of_campaign[row["campaign_id"]].append(self.contacts[row["contact_id"]])
+            contact = self.contacts[row["contact_id"]]
+            # Claimed, it is in progress; that the customer asked for this call shows in its attempt alone.
+            agreed = {"state": ContactState.CALLBACK.value} if row["origin"] == "callback" else {}
+            of_campaign[row["campaign_id"]].append(contact | agreed)
         for campaign_id, about_to_be_called in of_campaign.items():
             campaign = self.campaigns[campaign_id]
             self.hindrances |= await self._admission.hindrances(campaign, about_to_be_called)

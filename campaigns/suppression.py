@@ -12,6 +12,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CompoundSelect,
+    RowMapping,
     bindparam,
     cast,
     literal_column,
@@ -27,6 +28,7 @@ from campaigns.patterns import matcher
 from storage.tables import do_not_call, suppressed_numbers, suppression_lists, suppression_patterns
 from storage.types import UtcTime
 
+CampaignRow = Mapping[str, Any] | RowMapping
 #: A campaign of this purpose keeps only to lists that apply to all; any other, or none, counts as advertising.
 SERVICE: Final = "service"
 _IN_FORCE: Final[ColumnElement[str]] = literal_column("'in_force'")
@@ -79,12 +81,12 @@ def whole_account(account_id: int) -> dict[str, Any]:
     return {"account_id": account_id, "id": None, "purpose": None}
 
 
-async def listed(conn: AsyncConnection, campaign: Mapping[str, Any], numbers: Collection[str]) -> dict[str, Standing]:
+async def listed(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, Standing]:
     """Those of the numbers (at most some thousands) that the campaign, a row of its table, may not call, and why."""
     return {number: found[0] for number, found in (await _against(conn, campaign, numbers)).items()}
 
 
-async def standing(conn: AsyncConnection, campaign: Mapping[str, Any], number: str) -> list[Standing]:
+async def standing(conn: AsyncConnection, campaign: CampaignRow, number: str) -> list[Standing]:
     """Everything that stands against the campaign's calling the number; empty when nothing does."""
     return (await _against(conn, campaign, [number])).get(number, [])
 
@@ -94,9 +96,7 @@ async def is_listed(conn: AsyncConnection, account_id: int, number: str) -> bool
     return bool(await listed(conn, whole_account(account_id), [number]))
 
 
-async def _against(
-    conn: AsyncConnection, campaign: Mapping[str, Any], numbers: Collection[str]
-) -> dict[str, list[Standing]]:
+async def _against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, list[Standing]]:
     if not numbers:
         return {}
     service = campaign.get("purpose") == SERVICE
