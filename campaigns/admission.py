@@ -120,9 +120,6 @@ class Admission:
         for contact_id, capped in (await self._capped(campaign, rows)).items():
             found[contact_id] += capped
         for row in rows:
-        for contact_id, capped in (await self._capped(campaign, rows)).items():
-            found[contact_id] += capped
-        for row in rows:
             if later := self._outside_hours(campaign, row):
                 found[row["id"]] += later
         return found
@@ -130,18 +127,6 @@ class Admission:
     async def _capped(
         self, campaign: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     ) -> dict[int, list[Hindrance]]:
-        legal: dict[int, int] = {}
-        if campaign["purpose"]:
-            for row in rows:
-                rule = self._rules.legal.rule(whereabouts(row["number"]).country, Purpose(campaign["purpose"]))
-                if rule.per_24h is not None:
-                    legal[row["id"]] = rule.per_24h
-        found = await frequency.capped(
-            self._conn, campaign, rows, now=self._now, caps=self._rules.caps, legal_per_24h=legal
-        )
-        return {contact_id: [_cap(one) for one in several] for contact_id, several in found.items()}
-
-    async def _capped(self, campaign: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[int, list[Hindrance]]:
         legal: dict[int, int] = {}
         if campaign["purpose"]:
             for row in rows:

@@ -20,7 +20,6 @@ from campaigns.frequency import Caps
 from campaigns.hours import check_hours
 from campaigns.retargeting import note_target, parse_retarget
 from campaigns.limits import BudgetState, begin_budget, require_money, set_budget
-from campaigns.frequency import Caps
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -69,20 +68,19 @@ class NewCampaign:
     end_at: datetime | None = None
     windows: Sequence[Sequence[str]] = ()
     weekdays: Sequence[int] = ()
-    concurrency: int = 5
     closed_dates: Sequence[str] = ()
     holidays: str | None = None
     purpose: str | None = None
     contact_time_zone: str | None = None
+    concurrency: int = 5
     max_call_s: int = 300
     ring_timeout_s: int = 45
     max_attempts: int = 1
     retry_rules: Sequence[Mapping[str, Any]] = ()
     caps: Mapping[str, int] | None = None
-    codes: Mapping[str, Any] = field(default_factory=dict)
-    caps: Mapping[str, int] | None = None
     post_conditions: Sequence[Mapping[str, Any]] = ()
     retarget: Mapping[str, Any] | None = None
+    codes: Mapping[str, Any] = field(default_factory=dict)
     report_emails: Sequence[str] = ()
     budget: Decimal | None = None
 
@@ -132,13 +130,12 @@ async def create_campaign(conn: AsyncConnection, new: NewCampaign, now: datetime
     parse_rules(new.retry_rules)
     CodeTable.from_json(new.codes)
     Caps.from_json(new.caps)
-    await _require_trunks(conn, new)
-    row |= await begin_budget(conn, new.account_id, new.budget)
-    Caps.from_json(new.caps)
     parse_follow_ups(new.post_conditions)
     parse_retarget(new.retarget, code=new.code, max_attempts=new.max_attempts)
-    row |= {"state": CampaignState.DRAFT.value, "created_at": now}
+    await _require_trunks(conn, new)
+    row |= await begin_budget(conn, new.account_id, new.budget)
     row["post_conditions"] = await resolve_bots(conn, new.account_id, new.post_conditions) or None
+    row |= {"state": CampaignState.DRAFT.value, "created_at": now}
     taken = select(campaigns.c.id).where(campaigns.c.account_id == new.account_id, campaigns.c.code == new.code)
     if (await conn.execute(taken)).first() is not None:
         raise CampaignError(f"there is a campaign {new.code} already; choose another code")
