@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +22,17 @@ from models.catalogue import Kind
 from storage.tables import accounts, bots, campaigns, tariffs
 
 
+@dataclass(frozen=True)
+class Material:
+    """A campaign's script and tariff, read and checked by themselves; the names are those that messages say."""
+
+    script: Script
+    script_text: str
+    tariff: Tariff
+    script_name: str
+    tariff_name: str
+
+
 async def enrol(app: App, definition: CampaignDefinition) -> int:
     """Store the campaign as a draft; its id.
 
@@ -29,10 +40,21 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
     """
     _require_trunks(app, definition)
     zone = definition.time_zone or app.settings.account.time_zone
-    script = load_script(_readable(definition.script, "script"))
-    _require_variables(definition, script)
+    script_file = _readable(definition.script, "script")
+    script = load_script(script_file)
+    text = script_file.read_text(encoding="utf-8")
     tariff = load_tariff(_readable(definition.tariff, "tariff"), zone=ZoneInfo(zone))
-    await _require_currency(app, definition, tariff)
+    material = Material(script, text, tariff, script_name=str(definition.script), tariff_name=str(definition.tariff))
+    return await enrol_checked(app, definition, material)
+
+
+async def enrol_checked(app: App, definition: CampaignDefinition, material: Material) -> int:
+    """The same with script and tariff at hand, wherever they are from."""
+    _require_trunks(app, definition)
+    zone = definition.time_zone or app.settings.account.time_zone
+    script, tariff = material.script, material.tariff
+    _require_variables(definition, material)
+    await _require_currency(app, material)
     voice = definition.bot.voice or app.settings.models.speaking
     codes = {**_declared(script), **definition.codes}
     rules = [_rule(rule) for rule in definition.call_backs]
@@ -40,7 +62,7 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
     app.models.catalogue.of_kind(voice, Kind.TTS)
     new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
     async with app.database.write() as conn:
-        bot_id = await _store_bot(conn, app, definition, voice)
+        bot_id = await _store_bot(conn, app, definition, voice, material.script_text)
         tariff_id = await _store_tariff(conn, app, tariff)
         return await create_campaign(conn, replace(new, bot_id=bot_id, tariff_id=tariff_id), app.clock.now())
 
@@ -56,23 +78,23 @@ def _require_trunks(app: App, definition: CampaignDefinition) -> None:
             )
 
 
-def _require_variables(definition: CampaignDefinition, script: Script) -> None:
-    missing = unknown_variables(script, definition.machines)
+def _require_variables(definition: CampaignDefinition, material: Material) -> None:
+    missing = unknown_variables(material.script, definition.machines)
     if missing:
         raise DefinitionError(
-            f"machines: undefined variable `{missing[0]}`; declare it under `variables:` of {definition.script}, "
+            f"machines: undefined variable `{missing[0]}`; declare it under `variables:` of {material.script_name}, "
             "or leave it out of the message"
         )
 
 
-async def _require_currency(app: App, definition: CampaignDefinition, tariff: Tariff) -> None:
+async def _require_currency(app: App, material: Material) -> None:
     async with app.database.read() as conn:
         of_account = select(accounts.c.currency).where(accounts.c.id == app.account_id)
         books = (await conn.execute(of_account)).scalar_one()
-    if tariff.currency != books:
+    if material.tariff.currency != books:
         raise DefinitionError(
-            f"{definition.tariff}: currency: {tariff.currency}, but the account keeps its books in {books}; "
-            "use a tariff in that currency, or name another account in the settings"
+            f"{material.tariff_name}: currency: {material.tariff.currency}, but the account keeps its books in "
+            f"{books}; use a tariff in that currency, or name another account in the settings"
         )
 
 
@@ -82,7 +104,9 @@ def _readable(path: Path, field: str) -> Path:
     return path
 
 
-async def _store_bot(conn: AsyncConnection, app: App, definition: CampaignDefinition, voice: str) -> int:
+async def _store_bot(
+    conn: AsyncConnection, app: App, definition: CampaignDefinition, voice: str, script_text: str
+) -> int:
     """A bot is versioned: each campaign pins the script as it was when the campaign was made."""
     bot = definition.bot
     same = (bots.c.account_id == app.account_id) & (bots.c.name == bot.name)
@@ -94,7 +118,7 @@ async def _store_bot(conn: AsyncConnection, app: App, definition: CampaignDefini
         language=bot.language,
         voice=voice,
         speed=bot.speed,
-        script=definition.script.read_text(encoding="utf-8"),
+        script=script_text,
         created_at=app.clock.now(),
     )
     key = (await conn.execute(row)).inserted_primary_key

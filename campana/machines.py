@@ -25,6 +25,15 @@ def check_machines(path: Path) -> list[str]:
     return [str(problem) for problem in sorted(reader.problems)]
 
 
+def machines_mistakes(machines: Mapping[str, Any] | None) -> list[str]:
+    """The mistakes in the same field when it comes as data, with remedy."""
+    reader = Reader("machines")
+    if machines:
+        # JSON is YAML.
+        _read(reader, compose(json.dumps(machines), "machines"))
+    return [str(problem) for problem in sorted(reader.problems)]
+
+
 def _entries(root: Node) -> list[tuple[str, Node]]:
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     return [(str(key.value), value) for key, value in pairs]

@@ -13,16 +13,22 @@ from rich.console import Console
 from campaigns.campaigns import Campaigns
 from campaigns.errors import CampaignError
 from campaigns.runner import Runner
+from campana.api import ApiEnrolment
 from campana.application import App, open_app
 from campana.mailing import open_outbox
 from campana.node import open_node
 from campana.settings import Settings
 from storage.notify import open_notices
+from web.api.ports import ApiPorts
 from web.app import create_app
 from web.control import Action
 from web.errors import ControlRefused
 from web.server import serving
 from web.state import WebSettings
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,12 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
     async with open_app(settings) as app, _dialling(app, screen, told, dial=dial) as runner:
         pages = create_app(
             app.database,
-            WebSettings(recordings_dir=settings.recordings_folder),
+            WebSettings(recordings_dir=settings.recordings_folder, api_hosts=settings.web.api_hosts),
             control=Control(app.campaigns, runner),
             clock=app.clock,
+            api=ApiPorts(ApiEnrolment(app), wake=runner.wake if runner else _nothing),
         )
-        async with serving(pages, host=host, port=port) as where:
+        async with serving(pages, host=host, port=port, api_bind=settings.web.api_address) as where:
             screen.print(f"dashboard: {where.url}  (Ctrl-C ends it)", highlight=False)
             await told.wait()
         screen.print("ending")

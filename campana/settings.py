@@ -178,6 +178,28 @@ class WebSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on; loopback only until users can log in.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    api_hosts: tuple[str, ...] = Field(
+        (), description="Host names by which other machines may address the API, and the API alone."
+    )
+    api_bind: str | None = Field(
+        None, description="Further address for the API alone, such as 0.0.0.0:8081; none: host and port only."
+    )
+
+    @model_validator(mode="after")
+    def _named_where_others_reach_it(self) -> WebSettings:
+        if self.api_bind is not None:
+            host, colon, port = self.api_bind.rpartition(":")
+            if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+                raise ValueError(f"api_bind: {self.api_bind!r} is no address and port; write 0.0.0.0:8081")
+            if not self.api_hosts:
+                raise ValueError("api_bind needs api_hosts: the host names by which other machines address the API")
+        return self
+
+    @property
+    def api_address(self) -> tuple[str, int] | None:
+        """`api_bind` in its parts."""
+        host, _, port = (self.api_bind or "").rpartition(":")
+        return (host, int(port)) if host else None
 
 
 class NodeSettings(_Section):

@@ -1,23 +1,29 @@
-"""Who may speak to the dashboard: programs of this machine, and pages of its own.
+"""Who may speak to the dashboard and the API: programs of this machine, and pages of its own.
 
 Until users can log in, it listens on loopback alone. That keeps other machines out, but not other web pages in a
 browser of this machine: against DNS rebinding the Host header must name loopback and the port (RFC 9110 §7.2),
 and a request that changes something must come from one of our own pages (Fetch Metadata, Origin: RFC 6454).
+
+The API asks every request for a token, which no foreign page can know or make a browser send: requests that change
+something need no page of ours behind them, and the settings may name hosts by which others reach it.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.errors import NotLoopback
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NAMES = frozenset({"localhost"})
+API_PREFIX = "/api/"
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -55,17 +61,31 @@ def require_loopback(host: str) -> str:
 
 def refusal(method: str, headers: Headers, server: tuple[str, int | None] | None) -> str | None:
     """Why a request may not be served, else None; `server` is the address at which it arrived."""
+    why = _from_elsewhere(headers, server)
+    if why is None and method not in _SAFE_METHODS and not _is_same_origin(headers):
+        return "Changes are accepted from the dashboard's own pages only."
+    return why
+
+
+def api_refusal(headers: Headers, server: tuple[str, int | None] | None, hosts: Collection[str]) -> str | None:
+    """The same for a request to the API, which may also name one of `hosts`."""
+    try:
+        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return "The Host header names no host."
+    return None if name in hosts else _from_elsewhere(headers, server)
+
+
+def _from_elsewhere(headers: Headers, server: tuple[str, int | None] | None) -> str | None:
     if server is None or not is_loopback(server[0]):
         return "The dashboard answers on this machine only."
-    host = urlsplit(f"//{headers.get('host', '')}")
     try:
+        host = urlsplit(f"//{headers.get('host', '')}")
         port = host.port or 80
     except ValueError:
         return "The Host header names no port."
     if not is_loopback(host.hostname or "") or port != (server[1] or 80):
         return "The Host header must be localhost or 127.0.0.1 with the dashboard's port."
-    if method not in _SAFE_METHODS and not _is_same_origin(headers):
-        return "Changes are accepted from the dashboard's own pages only."
     return None
 
 
@@ -81,8 +101,9 @@ def _is_same_origin(headers: Headers) -> bool:
 class Guard:
     """ASGI middleware: refuses what `refusal` names, and puts the security headers on every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, api_hosts: Collection[str] = ()) -> None:
         self._app = app
+        self._api_hosts = frozenset(host.lower() for host in api_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -100,8 +121,25 @@ class Guard:
 
         if scope["type"] != "http":
             return
-        why = refusal(scope["method"], Headers(scope=scope), scope.get("server"))
+        why = self._refusal(scope)
         if why is not None:
-            await PlainTextResponse(f"{why}\n", status_code=403)(scope, receive, send_guarded)
+            refused = _problem(why) if _is_api(scope) else PlainTextResponse(f"{why}\n", status_code=403)
+            await refused(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        headers, server = Headers(scope=scope), scope.get("server")
+        if _is_api(scope):
+            return api_refusal(headers, server, self._api_hosts)
+        return refusal(scope["method"], headers, server)
+
+
+def _is_api(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(API_PREFIX)
+
+
+def _problem(why: str) -> Response:
+    detail = f"{why} The setting web.api_hosts names further hosts by which the API may be reached."
+    told = {"type": "urn:campana:problem:forbidden", "title": "Not allowed", "status": 403, "detail": detail}
+    return Response(json.dumps(told), 403, media_type="application/problem+json")

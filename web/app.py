@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -14,7 +14,10 @@ from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
 from storage.clock import Clock, SystemClock
 from storage.database import Database
 from web import calls, campaigns, exports, live, recordings, trunks, usage
-from web.access import Guard
+from web.access import API_PREFIX, Guard
+from web.api.app import PREFIX, create_api
+from web.api.ports import ApiPorts
+from web.api.problems import explain
 from web.control import CampaignControl
 from web.errors import ControlRefused
 from web.rendering import page
@@ -30,14 +33,20 @@ def create_app(
     *,
     control: CampaignControl | None = None,
     clock: Clock | None = None,
+    api: ApiPorts | None = None,
 ) -> FastAPI:
-    """The dashboard over an open database; `control`, when given, puts start, pause and stop on the pages."""
+    """The dashboard over an open database; `control`, when given, puts start, pause and stop on the pages.
+
+    With `api` the API is served too, under /api/v1.
+    """
     app = FastAPI(title="Campana", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.shared = Shared(database, settings, control, clock or SystemClock())
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, api_hosts=settings.api_hosts)
     for part in (campaigns, calls, live, recordings, exports, usage, trunks):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=_STATIC))
+    if api is not None:
+        app.mount(PREFIX, create_api(app.state.shared, api))
     app.add_api_route("/healthz", _health, response_class=PlainTextResponse, include_in_schema=False)
     app.add_exception_handler(ReportError, _explain)
     app.add_exception_handler(ControlRefused, _explain)
@@ -59,8 +68,10 @@ async def _health() -> str:
     return "ok\n"
 
 
-async def _explain(request: Request, error: Exception) -> HTMLResponse:
-    """A page that says what is wrong, and what to do."""
+async def _explain(request: Request, error: Exception) -> Response:
+    """A page that says what is wrong, and what to do; a problem document for a program that missed the API."""
+    if request.url.path.startswith(API_PREFIX):
+        return await explain(request, error)
     if isinstance(error, HTTPException):
         status, text = error.status_code, "There is nothing here." if error.detail == "Not Found" else error.detail
     elif isinstance(error, RequestValidationError):

@@ -20,7 +20,7 @@ _COLUMNS = 300
 @router.get("/attempts/{attempt_id}/recording.wav")
 async def recording(attempt_id: AttemptId, request: Request, shared: SharedDep) -> FileResponse:
     """The file, whole or in ranges (RFC 9110 §14); with `?download=1` as a file to keep."""
-    path = await _file(shared, attempt_id)
+    path = await recording_file(shared, attempt_id)
     keep = request.query_params.get("download") == "1"
     return FileResponse(
         path,
@@ -34,7 +34,7 @@ async def recording(attempt_id: AttemptId, request: Request, shared: SharedDep) 
 @router.get("/attempts/{attempt_id}/waveform.svg")
 async def waveform(attempt_id: AttemptId, shared: SharedDep) -> Response:
     """The loudness of both sides over time: the customer above, the bot below."""
-    path = await _file(shared, attempt_id)
+    path = await recording_file(shared, attempt_id)
     try:
         sides = await asyncio.to_thread(peaks, path, _COLUMNS)
     except (OSError, ValueError) as error:
@@ -43,7 +43,7 @@ async def waveform(attempt_id: AttemptId, shared: SharedDep) -> Response:
     return Response(drawn, media_type="image/svg+xml", headers={"cache-control": "private, no-cache"})
 
 
-async def _file(shared: Shared, attempt_id: str) -> Path:
+async def recording_file(shared: Shared, attempt_id: str) -> Path:
     """The recording's file; 404 when there is none, or when its row points out of the recordings folder."""
     async with shared.database.read() as conn:
         found = await recording_of(conn, attempt_id)

@@ -48,18 +48,28 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, *, host: str = "127.0.0.1", port: int = 8080) -> AsyncIterator[Serving]:
+async def serving(
+    app: FastAPI, *, host: str = "127.0.0.1", port: int = 8080, api_bind: tuple[str, int] | None = None
+) -> AsyncIterator[Serving]:
     """Serve for as long as the block lasts; port 0 takes a free one.
 
-    Raises `NotLoopback` for an address that others can reach, `PortTaken` when nothing can listen there.
+    `api_bind` is a further address, at which the guard lets nobody but callers of the API in. Raises `NotLoopback`
+    for a first address that others can reach, `PortTaken` when nothing can listen there.
     """
     listener = _listen(require_loopback(host), port)
+    listeners = [listener]
+    if api_bind is not None:
+        try:
+            listeners.append(_listen(*api_bind))
+        except PortTaken:
+            listener.close()
+            raise
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_PATIENCE_S, ws="none"
     )
     server = _Server(config)
     shared: Shared = app.state.shared
-    running = asyncio.create_task(server.serve(sockets=[listener]), name="dashboard")
+    running = asyncio.create_task(server.serve(sockets=listeners), name="dashboard")
     try:
         await asyncio.wait_for(server.ready.wait(), _PATIENCE_S)
         yield Serving(host, int(listener.getsockname()[1]))

@@ -22,6 +22,8 @@ class WebSettings:
     recordings_dir: Path
     #: Seconds between two looks at a running campaign; no page gets events faster.
     live_interval_s: float = 1.0
+    #: Host names by which the API, and nothing else, may be addressed from other machines.
+    api_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

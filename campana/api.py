@@ -1,0 +1,122 @@
+"""What the API is given of the program around it: campaigns made of what was sent, by the campaign file's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from billing.errors import BillingError
+from billing.tariff import Tariff, parse_tariff
+from bot.errors import BotError
+from bot.script.loader import load_script
+from campana.application import App
+from campana.definition import CampaignDefinition, DefinitionError
+from campana.enrolment import Material, enrol_checked, required_variables
+from campana.machines import machines_mistakes
+from models.errors import ModelError
+from storage.tables import bots, tariffs
+from web.errors import BadFields
+
+_EXAMPLE: dict[str, Any] = {
+    "name": "Spring offer",
+    "code": "SPRING",
+    "script": {"bot": "Lan"},
+    "tariff": {"stored": 1},
+    "trunk": "carrier",
+    "start": "2026-03-02",
+    "windows": ["08:00-11:30", "13:30-17:00"],
+    "max_attempts": 3,
+    "call_backs": [{"when": ["BUSY", "NOANSWER"], "times": 2, "after_min": 20}],
+}
+
+
+class StoredBot(BaseModel):
+    """The script of a bot that an earlier campaign has brought."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bot: str = Field(max_length=200, description="Its name.")
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="None: the latest.")
+
+
+class StoredTariff(BaseModel):
+    """A tariff that an earlier campaign has brought."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stored: int = Field(ge=1, le=2**63 - 1, description="Its id.")
+
+
+class NewCampaign(CampaignDefinition):
+    """A campaign: the fields of the campaign file, its script and tariff inline or stored."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    script: Annotated[str, Field(min_length=1, description="The script's YAML text.")] | StoredBot  # type: ignore[assignment]
+    tariff: StoredTariff | Annotated[dict[str, Any], Field(description="The tariff's fields.")]  # type: ignore[assignment]
+
+
+class ApiEnrolment:
+    """`web.api.ports.Enrolment` over the open application."""
+
+    model = NewCampaign
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def create(self, account_id: int, body: NewCampaign) -> int:
+        """See `web.api.ports.Enrolment`."""
+        if account_id != self._app.account_id:
+            raise BadFields([("account", f"this program works for the account {self._app.settings.account.name}")])
+        if mistakes := machines_mistakes(body.machines):
+            raise BadFields([("machines", mistake) for mistake in mistakes])
+        name, text = await self._script(body)
+        try:
+            script = load_script(text, name)
+        except BotError as error:
+            raise BadFields([("script", line) for line in str(error).splitlines() if line]) from error
+        tariff = await self._tariff(body)
+        material = Material(script, text, tariff, script_name=name, tariff_name="tariff")
+        try:
+            return await enrol_checked(self._app, body, material)
+        except DefinitionError as error:
+            field, colon, problem = str(error).partition(": ")
+            raise BadFields([(field, problem) if colon else ("campaign", str(error))]) from error
+        except ModelError as error:
+            raise BadFields([("bot.voice", str(error))]) from error
+
+    async def required_variables(self, campaign_id: int) -> Sequence[str]:
+        """See `web.api.ports.Enrolment`."""
+        return await required_variables(self._app, campaign_id)
+
+    async def _script(self, body: NewCampaign) -> tuple[str, str]:
+        if isinstance(body.script, str):
+            return "script", body.script
+        wanted = select(bots.c.script).where(bots.c.account_id == self._app.account_id, bots.c.name == body.script.bot)
+        if body.script.version is not None:
+            wanted = wanted.where(bots.c.version == body.script.version)
+        async with self._app.database.read() as conn:
+            text = await conn.scalar(wanted.order_by(bots.c.version.desc()).limit(1))
+        if text is None:
+            raise BadFields([("script", f"there is no bot {body.script.bot!r} of this version; GET /bots lists them")])
+        return body.script.bot, str(text)
+
+    async def _tariff(self, body: NewCampaign) -> Tariff:
+        zone = ZoneInfo(body.time_zone or self._app.settings.account.time_zone)
+        fields: Any = body.tariff
+        if isinstance(body.tariff, StoredTariff):
+            wanted = select(tariffs.c.definition).where(
+                tariffs.c.id == body.tariff.stored, tariffs.c.account_id == self._app.account_id
+            )
+            async with self._app.database.read() as conn:
+                fields = await conn.scalar(wanted)
+            if fields is None:
+                raise BadFields([("tariff", f"there is no tariff {body.tariff.stored}; GET /tariffs lists them")])
+        try:
+            return parse_tariff(fields, zone=zone)
+        except BillingError as error:
+            raise BadFields([("tariff", line) for line in str(error).splitlines() if line]) from error
