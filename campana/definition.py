@@ -20,8 +20,9 @@ from pydantic import (
 )
 
 from campaigns.codes import CodeError, CodeTable
-from campaigns.errors import BadFollowUp
+from campaigns.errors import BadCap, BadFollowUp
 from campaigns.followup_rules import parse_follow_ups
+from campaigns.frequency import Caps
 from campaigns.legal import Purpose
 from campaigns.retargeting import parse_retarget
 from campana.errors import CampanaError
@@ -110,6 +111,7 @@ class CampaignDefinition(_Part):
     ring_timeout_s: int = Field(45, ge=5, le=180)
     max_attempts: int = Field(1, ge=1, le=20)
     call_backs: tuple[CallBackRule, ...] = ()
+    caps: dict[str, int] | None = None
     codes: dict[str, str] = Field(default_factory=dict)
     report_emails: tuple[str, ...] = ()
     budget: Amount | None = Field(None, gt=0)
@@ -140,6 +142,15 @@ class CampaignDefinition(_Part):
     def _overflows_somewhere(cls, value: bool, info: ValidationInfo) -> bool:
         if value and len(info.data.get("trunks", ("", ""))) < 2:
             raise ValueError("calls can only overflow to a second trunk; name several: trunks: [main, backup]")
+        return value
+
+    @field_validator("caps")
+    @classmethod
+    def _sensible_caps(cls, value: dict[str, int] | None) -> dict[str, int] | None:
+        try:
+            Caps.from_json(value)
+        except BadCap as error:
+            raise ValueError(str(error).removeprefix("caps.")) from error
         return value
 
     @field_validator("report_emails")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
+from campaigns.frequency import MOST
 from campaigns.trunk_health import BACK_OFF, FAILURES_ALLOWED
 from campana.errors import SettingsError
 from campana.fields import Amount, Currency, Zone
@@ -45,6 +46,19 @@ class CallingSettings(_Section):
 
     legal_hours: Path | None = Field(
         None, description="File with legal hours by country and purpose that go before those of the program."
+    )
+    per_24h: int | None = Field(
+        None, ge=1, le=MOST["per_24h"], description="Calls to one number within any 24 hours, of all campaigns."
+    )
+    per_day: int | None = Field(
+        None, ge=1, le=MOST["per_day"], description="Calls to one number a calendar day, in the contact's time zone."
+    )
+    per_campaign: int | None = Field(
+        None, ge=1, le=MOST["per_campaign"], description="Calls to one number by one campaign."
+    )
+    lifetime: int | None = Field(None, ge=1, le=MOST["lifetime"], description="Calls to one number, ever.")
+    no_call_back_days: int | None = Field(
+        None, ge=1, le=MOST["no_call_back_days"], description="Days without a call after one that was answered."
     )
 
 

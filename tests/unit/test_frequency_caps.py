@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from campaigns.clauses import Clause
 from campaigns.errors import BadCap
 from campaigns.frequency import NO_CAPS, Asked, Capped, Caps, PastCall, in_the_way
+from campana.calling import calling_rules
+from campana.settings import CallingSettings, Settings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -121,3 +124,11 @@ def test_a_cap_that_makes_no_sense_is_refused(data: dict[str, int], told: str) -
     with pytest.raises(BadCap) as refused:
         Caps.from_json(data)
     assert told in str(refused.value)
+
+
+def test_settings_hand_their_caps_to_the_nodes() -> None:
+    calling = CallingSettings(per_24h=1, no_call_back_days=30)
+    assert calling_rules(Settings(calling=calling)).caps == Caps(per_24h=1, no_call_back_days=30)
+    assert calling_rules(Settings()).caps == NO_CAPS
+    with pytest.raises(ValidationError):
+        CallingSettings(per_day=0)
