@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,10 @@ from telephony.outcomes import CallStatus, DialStatus, HangupBy
 SHORT_CALL_MS: Final = 5000
 #: Width of the column that holds a code.
 CODE_LENGTH: Final = 32
+_CODE_FIELDS: Final = frozenset({"generic_result", "class", "family", "title", "group", "rank", "colour"})
+_TEXT_LENGTH: Final = 200
+_LAST_RANK: Final = 9999
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class CodeError(CampaignError):
@@ -59,6 +64,11 @@ class ActionCode:
     code: str
     generic_result: GenericResult
     family: str
+    #: For lists and editors: what it means, its group, its place in it, and its colour (#rrggbb).
+    title: str | None = None
+    group: str | None = None
+    rank: int = 0
+    colour: str | None = None
 
     @property
     def code_class(self) -> CodeClass:
@@ -166,6 +176,16 @@ class CodeTable:
             else:
                 raise CodeError(f"codes.{code}: expected a string, or a mapping with generic_result and class")
         return cls(overrides, custom)
+
+    def chosen(self, code: str) -> ActionCode | None:
+        """The row of a code that a person sets: one of the table, which tells of a call that took place; else None."""
+        shown = {self.overrides.get(name, name) for name in DEFAULTS}
+        return self.script(code) if code in self.custom or code in shown else None
+
+    def codes(self) -> list[ActionCode]:
+        """Those that a person may set, in the order of groups and ranks, the default ones last."""
+        own = sorted(self.custom.values(), key=lambda row: (row.group or "", row.rank, row.code))
+        return own + [self.default(name) for name in DEFAULTS if DEFAULTS[name].code_class is not CodeClass.NOT_COUNTED]
 
     def default(self, name: str) -> ActionCode:
         """The default code's row under the campaign's string for it."""
@@ -301,14 +321,29 @@ def _custom_code(code: str, value: Mapping[str, Any]) -> ActionCode:
     _check_string(code)
     if code in DEFAULTS:
         raise CodeError(f"codes.{code}: a default code keeps its meaning; give it another string, or rename yours")
-    unknown = set(value) - {"generic_result", "class", "family", "title"}
+    unknown = set(value) - _CODE_FIELDS
     if unknown:
-        raise CodeError(f"codes.{code}: unknown field {min(unknown)!r}; known are generic_result, class, family, title")
+        raise CodeError(f"codes.{code}: unknown field {min(unknown)!r}; known are {', '.join(sorted(_CODE_FIELDS))}")
     try:
         result = GenericResult(value["generic_result"])
     except (KeyError, ValueError) as error:
         raise CodeError(f"codes.{code}.generic_result: must be one of {', '.join(GenericResult)}") from error
-    return ActionCode(code, result, _family(code, value.get("class"), value.get("family")))
+    family = _family(code, value.get("class"), value.get("family"))
+    return ActionCode(code, result, family, **_shown(code, value))
+
+
+def _shown(code: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """How lists and editors show a code."""
+    for name in ("title", "group"):
+        text = value.get(name)
+        if text is not None and (not isinstance(text, str) or not text.strip() or len(text) > _TEXT_LENGTH):
+            raise CodeError(f"codes.{code}.{name}: {text!r} must be a text of at most {_TEXT_LENGTH} characters")
+    rank, colour = value.get("rank", 0), value.get("colour")
+    if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank <= _LAST_RANK:
+        raise CodeError(f"codes.{code}.rank: {rank!r} must be a whole number from 0 to {_LAST_RANK}, the least first")
+    if colour is not None and (not isinstance(colour, str) or not _COLOUR.fullmatch(colour)):
+        raise CodeError(f'codes.{code}.colour: {colour!r} is no colour; write "#2a9d8f", in quotes')
+    return {"title": value.get("title"), "group": value.get("group"), "rank": rank, "colour": colour}
 
 
 def _family(code: str, code_class: Any, family: Any) -> str:

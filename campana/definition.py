@@ -112,7 +112,9 @@ class CampaignDefinition(_Part):
     max_attempts: int = Field(1, ge=1, le=20)
     call_backs: tuple[CallBackRule, ...] = ()
     caps: dict[str, int] | None = None
-    codes: dict[str, str] = Field(default_factory=dict)
+    post_conditions: tuple[dict[str, Any], ...] = ()
+    retarget: dict[str, Any] | None = None
+    codes: dict[str, Any] = Field(default_factory=dict)
     report_emails: tuple[str, ...] = ()
     budget: Amount | None = Field(None, gt=0)
     rehearsal: bool = False
@@ -170,11 +172,42 @@ class CampaignDefinition(_Part):
             raise ValueError(f"the year {value.year} cannot be meant; write it like 2026-01-31")
         return value
 
+    @field_validator("post_conditions")
+    @classmethod
+    def _follow_ups(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        try:
+            parse_follow_ups(value)
+        except BadFollowUp as error:
+            raise ValueError(str(error).removeprefix("post_conditions: ")) from error
+        return value
+
+    @field_validator("codes")
+    @classmethod
+    def _code_table(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            CodeTable.from_json(value)
+        except CodeError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _goes_on_elsewhere(self) -> CampaignDefinition:
+        try:
+            parse_retarget(self.retarget, code=self.code, max_attempts=self.max_attempts)
+        except BadFollowUp as error:
+            raise ValueError(str(error)) from error
+        return self
+
     @model_validator(mode="after")
     def _dates_in_order(self) -> CampaignDefinition:
         if self.start and self.end and self.end < self.start:
             raise ValueError("end: the campaign ends before it starts")
         return self
+
+    @property
+    def keeps_to(self) -> Purpose | None:
+        """Whose legal hours hold: unless told otherwise the stricter ones, and none where nobody is called."""
+        return self.purpose or (None if self.rehearsal else Purpose.ADVERTISING)
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -204,11 +237,6 @@ def load_definition(path: Path) -> CampaignDefinition:
     if mistakes:
         raise DefinitionError(_explain(mistakes))
     return definition
-    @property
-    def keeps_to(self) -> Purpose | None:
-        """Whose legal hours hold: unless told otherwise the stricter ones, and none where nobody is called."""
-        return self.purpose or (None if self.rehearsal else Purpose.ADVERTISING)
-
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from campaigns.codes import DEFAULTS
 from campana.application import App
 from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
 from campana.machines import unknown_variables
+from campana.other_bots import further_variables, other_scripts
 from models.catalogue import Kind
 from storage.tables import accounts, bots, campaigns, tariffs
 
@@ -56,11 +57,13 @@ async def enrol_checked(app: App, definition: CampaignDefinition, material: Mate
     _require_variables(definition, material)
     await _require_currency(app, material)
     voice = definition.bot.voice or app.settings.models.speaking
-    codes = {**_declared(script), **definition.codes}
+    others = await other_scripts(app, definition.post_conditions)
+    codes = {**_declared(*others, script), **definition.codes}
     rules = [_rule(rule) for rule in definition.call_backs]
     # An unknown voice must be told now, not at the first call.
     app.models.catalogue.of_kind(voice, Kind.TTS)
     new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
+    new = replace(new, post_conditions=definition.post_conditions, retarget=definition.retarget)
     async with app.database.write() as conn:
         bot_id = await _store_bot(conn, app, definition, voice, material.script_text)
         tariff_id = await _store_tariff(conn, app, tariff)
@@ -160,6 +163,10 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         end_at=_midnight(definition.end, zone, days=1),
         windows=[[f"{w.opens:%H:%M}", f"{w.closes:%H:%M}"] for w in definition.windows],
         weekdays=definition.iso_weekdays,
+        closed_dates=[day.isoformat() for day in definition.closed_dates],
+        holidays=definition.holidays,
+        purpose=definition.keeps_to,
+        contact_time_zone=definition.contact_time_zone,
         concurrency=definition.concurrency,
         max_call_s=definition.max_call_s,
         ring_timeout_s=definition.ring_timeout_s,
@@ -170,8 +177,8 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
     )
 
 
-def _declared(script: Script) -> dict[str, dict[str, str]]:
-    """The script's own action codes as the campaign keeps them."""
+def _declared(*scripts: Script) -> dict[str, dict[str, str]]:
+    """The scripts' own action codes as the campaign keeps them; of two that declare the same, the last one's."""
     return {
         code.code: {
             "generic_result": code.generic_result,
@@ -179,6 +186,7 @@ def _declared(script: Script) -> dict[str, dict[str, str]]:
             "family": code.family,
             "title": code.title,
         }
+        for script in scripts
         for code in script.codes
         if code.code not in DEFAULTS
     }
@@ -187,10 +195,6 @@ def _declared(script: Script) -> dict[str, dict[str, str]]:
 def _rule(rule: CallBackRule) -> dict[str, object]:
     return {
         "on": list(rule.when),
-        closed_dates=[day.isoformat() for day in definition.closed_dates],
-        holidays=definition.holidays,
-        purpose=definition.keeps_to,
-        contact_time_zone=definition.contact_time_zone,
         "times": rule.times,
         "after_min": str(rule.after_min),
         "multiply": str(rule.multiply),
@@ -208,9 +212,11 @@ async def required_variables(app: App, campaign_id: int) -> tuple[str, ...]:
     """The columns that a contact list must have for the campaign's script."""
     async with app.database.read() as conn:
         statement = (
-            select(bots.c.name, bots.c.script)
+            select(bots.c.name, bots.c.script, campaigns.c.post_conditions)
             .join(campaigns, campaigns.c.bot_id == bots.c.id)
             .where(campaigns.c.id == campaign_id)
         )
-        name, text = (await conn.execute(statement)).one()
-    return load_script(text, name).required_variables
+        name, text, rules = (await conn.execute(statement)).one()
+        further = await further_variables(conn, rules)
+    required = load_script(text, name).required_variables
+    return (*required, *sorted(further - set(required)))

@@ -22,6 +22,7 @@ from bot.speech.speaking import CachedSpeaker, WarmProgress, open_speaker
 from campaigns.claiming import Claim
 from campana.application import App
 from campana.machines import with_machines
+from campana.other_bots import other_bots
 from storage.tables import bots, campaigns
 
 
@@ -47,9 +48,10 @@ class Voicebots:
     async def warm(self, campaign_id: int, progress: WarmProgress | None = None) -> None:
         """Speak the lines that are the same for every contact of a campaign."""
         async with self.app.database.read() as conn:
-            chosen = select(campaigns.c.bot_id, campaigns.c.machines).where(campaigns.c.id == campaign_id)
-            bot_id, machines = (await conn.execute(chosen)).one()
-        await (await self.conversation(bot_id, machines)).warm(progress=progress)
+            chosen = select(campaigns.c.bot_id, campaigns.c.machines, campaigns.c.post_conditions)
+            bot_id, machines, rules = (await conn.execute(chosen.where(campaigns.c.id == campaign_id))).one()
+        for each in (bot_id, *other_bots(rules)):
+            await (await self.conversation(each, machines)).warm(progress=progress)
 
     async def conversation(self, bot_id: int, machines: Mapping[str, Any] | None = None) -> ScriptedConversation:
         """The conversation of a bot, opened at its first use; `machines` as its campaign has them.

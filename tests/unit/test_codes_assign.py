@@ -272,7 +272,7 @@ def test_an_undeclared_code_is_cut_to_what_the_database_holds() -> None:
         ({"X": {"generic_result": "Busy", "class": "fine"}}, "codes.X.class: 'fine' must be"),
         ({"X": {"generic_result": "Busy", "family": "SC"}}, "codes.X.family: 'SC' must be BS, NA, CU or X itself"),
         ({"X": {"generic_result": "Busy", "class": "success", "family": "NA"}}, "family NA is unsuccessful, not"),
-        ({"X": {"generic_result": "Busy", "class": "success", "rank": 1}}, "unknown field 'rank'"),
+        ({"X": {"generic_result": "Busy", "class": "success", "size": 1}}, "unknown field 'size'"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(codes: dict[str, Any], told: str) -> None:
