@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import reduce
-from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.currency import round_money
@@ -160,15 +158,10 @@ async def _with_limits(conn: AsyncConnection, campaign_id: int) -> Mapping[str, 
 
 async def _sums(conn: AsyncConnection, campaign_id: int) -> dict[str, Decimal]:
     of_campaign = attempts.c.campaign_id == campaign_id
-    cost: ColumnElement[Any] = reduce(add, (func.coalesce(func.sum(part), 0) for part in _COST))
-    spent = select(cost).where(of_campaign)
-    reserved = select(func.coalesce(func.sum(attempts.c.reserved), 0)).where(of_campaign, _LIVE)
-    found = [(await conn.execute(statement)).scalar_one() for statement in (spent, reserved)]
-    return {"spent": _money(found[0]), "reserved": _money(found[1])}
-
-
-def _money(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(value)
+    parts = (await conn.execute(select(*(func.sum(part) for part in _COST)).where(of_campaign))).one()
+    held = (await conn.execute(select(func.sum(attempts.c.reserved)).where(of_campaign, _LIVE))).scalar_one()
+    spent = sum((part for part in parts if part is not None), Decimal(0))
+    return {"spent": spent, "reserved": held or Decimal(0)}
 
 
 async def _cover_live(conn: AsyncConnection, campaign_ids: list[int], now: datetime) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reports import audit_books, audit_calls, audit_transfers
+from reports import audit_books, audit_calls, audit_money, audit_transfers
 from reports.checks import Check, Of
 from reports.scope import campaign_head
 
@@ -42,6 +42,9 @@ async def audit(conn: AsyncConnection, campaign_id: int | None, recordings_dir: 
             await audit_books.charged_once(conn, of),
             await audit_books.charged_cost(conn, of),
             await audit_books.postings(conn, of),
+            await audit_money.reservations(conn, of),
+            await audit_money.budgets(conn, of),
+            await audit_money.balances(conn, of),
             await audit_transfers.bots_time(conn, of),
             await audit_transfers.rated_again(conn, of),
             await audit_calls.messages(conn, of),
