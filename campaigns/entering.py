@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -79,7 +79,7 @@ async def enter(
         if entry is Entry.ADDED:
             numbers.add(row["number"])
             keys.add(row["external_key"])
-            new.append(_contact(row, target["id"], origin, now))
+            new.append(_contact(row, target, origin, now))
     added = await insert_new(conn, contacts, new, "source_id")
     for row in new:
         if row["source_id"] not in added:
@@ -118,13 +118,14 @@ async def _held(conn: AsyncConnection, target: Mapping[str, Any], rows: Sequence
     )
 
 
-def _contact(row: Mapping[str, Any], campaign_id: int, origin: str, now: datetime) -> dict[str, Any]:
+def _contact(row: Mapping[str, Any], target: Mapping[str, Any], origin: str, now: datetime) -> dict[str, Any]:
+    days = target["contact_expires_days"]
     return {name: row[name] for name in KEPT} | {
-        "campaign_id": campaign_id,
+        "campaign_id": target["id"],
         "source_id": row["id"],
         "state": ContactState.PENDING.value,
-        "next_at": now,
         "entered_at": now,
+        "expires_at": now + timedelta(days=days) if days else None,
         "attempts": 0,
         "origin": origin,
     }

@@ -20,6 +20,7 @@ from campaigns.probing import TrunkProbing
 from campaigns.states import CampaignState
 from campaigns.surely import surely
 from campaigns.trunks import Trunks
+from campaigns.waiting import WaitingTimes
 from storage.clock import Clock
 from storage.database import Database
 from storage.notify import Notices, Topic
@@ -67,6 +68,7 @@ class Runner:
         """
         self._ledger = ledger
         self._campaigns = Campaigns(database, clock)
+        self._waiting_times = WaitingTimes(database, clock, node=ledger.node)
         self._dialers = dialers
         self._probing = TrunkProbing(Trunks(database, clock), dialers)
         self._clock = clock
@@ -206,6 +208,8 @@ class Runner:
             self._next_date = None
             for finished in await self._campaigns.sweep():
                 self._ledger.announce(finished)
+        for finished in await self._waiting_times.look():
+            self._ledger.announce(finished)
 
     async def _wait(self, wake_at: datetime | None) -> None:
         told = self._notices is not None and self._notices.reaches_all

@@ -88,18 +88,21 @@ _CAMPAIGN_MOVES: Mapping[CampaignState, frozenset[CampaignState]] = {
     CampaignState.ARCHIVED: frozenset(),
 }
 
+#: Where a contact that waits may be ended: by a rule, or by what a person has found out elsewhere.
+_ENDED_WAITING = frozenset(
+    {
+        ContactState.DONE,
+        ContactState.EXHAUSTED,
+        ContactState.DNC_BLOCKED,
+        ContactState.EXPIRED,
+        ContactState.CANCELLED,
+    }
+)
 _CONTACT_MOVES: Mapping[ContactState, frozenset[ContactState]] = {
     state: frozenset() for state in ContactState if state not in UNFINISHED
 } | {
-    ContactState.HELD: frozenset(
-        {ContactState.PENDING, ContactState.DNC_BLOCKED, ContactState.EXPIRED, ContactState.CANCELLED}
-    ),
-    **{
-        state: frozenset(
-            {ContactState.IN_PROGRESS, ContactState.DNC_BLOCKED, ContactState.EXPIRED, ContactState.CANCELLED}
-        )
-        for state in DIALLABLE
-    },
+    ContactState.HELD: _ENDED_WAITING | {ContactState.PENDING},
+    **{state: _ENDED_WAITING | {ContactState.IN_PROGRESS} for state in DIALLABLE},
     ContactState.IN_PROGRESS: frozenset(ContactState)
     - {ContactState.HELD, ContactState.DUPLICATE, ContactState.IN_PROGRESS},
 }

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
+from campaigns.closing import Finished
 from campaigns.errors import BadFollowUp
 from campaigns.settling import Settlement
+from campaigns.waiting import WaitingTimes
 from storage.database import Database
 from storage.tables import attempts, bots, campaigns, contact_events, contacts, do_not_call
 from telephony.call import NotAnswered
@@ -248,3 +250,68 @@ async def test_a_campaign_does_not_start_without_the_one_that_it_sends_contacts_
     await house.contact(first, number(1))
     with pytest.raises(BadFollowUp, match=complaint):
         await house.campaigns.start(first)
+
+
+async def _look(house: House) -> list[Finished]:
+    return await WaitingTimes(house.database, house.clock, node="node-b").look()
+
+
+async def test_when_a_waiting_time_is_over_a_rule_acts_without_any_attempt_and_once(house: House) -> None:
+    contact_id = await _with_rules(house, ({"waiting_h": 48}, {"priority": 7, "call_after_min": 60}))
+    held = await house.contact(1, number(2), entered_at=NOW, state="held")
+    promised = await house.contact(1, number(3), entered_at=NOW, state="callback", next_at=NOW + timedelta(days=9))
+    ended = await house.contact(1, number(4), entered_at=NOW, state="done")
+    later = await house.contact(1, number(5), entered_at=NOW + MINUTE)
+    house.clock.advance(minutes=48 * 60 - 1)
+    await _look(house)
+    assert (await house.row(contacts, contact_id))["priority"] == 0
+    house.clock.advance(minutes=1)
+    at = house.clock.now()
+    for _ in range(2):
+        assert await _look(house) == []
+    rows = {row["id"]: (row["priority"], row["next_at"]) for row in await house.rows(contacts)}
+    assert rows == {
+        contact_id: (7, at + timedelta(hours=1)),
+        held: (7, None),
+        promised: (7, NOW + timedelta(days=9)),
+        ended: (0, None),
+        later: (0, None),
+    }
+    house.clock.advance(minutes=1)
+    await _look(house)
+    assert (await house.row(contacts, later))["priority"] == 7
+    (event,) = [row for row in await house.rows(contact_events) if row["contact_id"] == contact_id]
+    assert (event["by"], event["kind"], event["detail"]["rule"]) == ("node-b", "followed_up", 1)
+
+
+async def test_a_waiting_time_since_the_first_attempt_ends_the_contact_and_its_campaign(house: House) -> None:
+    when = {"waiting_h": 1, "since": "first_attempt", "attempts_at_most": 2, "last": ["busy"]}
+    contact_id = await _with_rules(house, (when, {"end": {"state": "done", "reason": "an hour"}}))
+    await _miss(house, DialStatus.NOANSWER)
+    house.clock.advance(minutes=30)
+    await _miss(house)
+    house.clock.advance(minutes=29)
+    assert await _look(house) == []
+    house.clock.advance(minutes=1)
+    (finished,) = await _look(house)
+    row = await house.row(contacts, contact_id)
+    assert (row["state"], row["detail"], row["next_at"]) == ("done", "an hour", None)
+    assert (finished.campaign_id, finished.state) == (row["campaign_id"], "completed")
+    assert len(await house.reports()) == 1
+
+
+async def test_of_many_whose_time_is_over_none_is_left_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.waiting._AT_ONCE", 2)
+    monkeypatch.setattr("campaigns.waiting._ROUNDS", 2)
+    await _with_rules(house, ({"waiting_h": 1}, {"priority": 7}), ({"waiting_h": 2}, {"priority": 8}))
+    for place in range(6):
+        await house.contact(1, number(10 + place), entered_at=NOW if place % 2 else NOW - MINUTE)
+    house.clock.advance(minutes=60)
+    looking = WaitingTimes(house.database, house.clock, node="node-b")
+    for left in (3, 0):
+        await looking.look()
+        assert sum(row["priority"] == 0 for row in await house.rows(contacts)) == left
+    house.clock.advance(minutes=60)
+    for _ in range(2):
+        await looking.look()
+    assert {row["priority"] for row in await house.rows(contacts)} == {8}

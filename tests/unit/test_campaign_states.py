@@ -53,11 +53,13 @@ def test_a_terminal_contact_goes_nowhere_and_another_one_somewhere(state: Contac
     assert bool(ways) is not is_terminal(state)
 
 
-def test_only_a_call_ends_with_a_result() -> None:
+def test_only_a_call_ends_with_a_fault_or_a_wish_and_a_rule_with_a_result() -> None:
     for old in UNFINISHED - {ContactState.IN_PROGRESS}:
-        with pytest.raises(IllegalMove):
-            move_contact(old, ContactState.DONE)
-    assert move_contact(ContactState.IN_PROGRESS, ContactState.DONE) is ContactState.DONE
+        for new in (ContactState.OPTED_OUT, ContactState.INVALID, ContactState.ERROR):
+            with pytest.raises(IllegalMove):
+                move_contact(old, new)
+            assert move_contact(ContactState.IN_PROGRESS, new) is new
+        assert move_contact(old, ContactState.DONE) is ContactState.DONE
     with pytest.raises(IllegalMove):
         move_contact(ContactState.HELD, ContactState.IN_PROGRESS)
 
