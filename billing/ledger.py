@@ -27,6 +27,8 @@ from billing.errors import LedgerError
 from billing.rating import Rated
 from storage.tables import accounts, ledger_entries
 
+_LONGEST_KEY = 96
+
 
 class Book(StrEnum):
     """The books of the ledger."""
@@ -110,6 +112,16 @@ async def top_up(
     moves = {Book.PREPAID: amount, Book.CASH: -amount}
     posting = f"top_up:{account_id}:{key}"
     await post(conn, _rows(Kind.TOP_UP, posting, moves, currency=currency, account_id=account_id, now=now))
+
+
+async def once(conn: AsyncConnection, posting_key: str, amount: Decimal) -> bool:
+    """Whether a posting by hand of this key was made before, with this amount; raises `LedgerError` for another one."""
+    if len(posting_key) > _LONGEST_KEY:
+        raise LedgerError(f"the key of {posting_key} is too long; use one of at most 64 characters")
+    made = await find_posting(conn, posting_key)
+    if made and made.get(Book.PREPAID) != amount:
+        raise LedgerError(f"posting {posting_key} was made already, of {made.get(Book.PREPAID)}; use another key")
+    return bool(made)
 
 
 async def adjust(

@@ -13,6 +13,8 @@ from campana.application import App
 from campana.settings import Settings
 from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
+from reports.pause_mail import TOPIC as PAUSE_MAIL
+from reports.pause_mail import deliver_pause_mail
 from reports.trunk_mail import TOPIC as TRUNK_MAIL
 from reports.trunk_mail import deliver_trunk_mail
 from storage.notify import Notices
@@ -64,7 +66,10 @@ async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator
     async def trunk_mail(payload: Mapping[str, Any]) -> None:
         await deliver_trunk_mail(app.database, payload, smtp)
 
-    handlers = {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail}
+    async def pause_mail(payload: Mapping[str, Any]) -> None:
+        await deliver_pause_mail(app.database, payload, smtp)
+
+    handlers = {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail, PAUSE_MAIL: pause_mail}
     worker = OutboxWorker(app.database, app.clock, handlers, notices=notices)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(worker.run(), name="outbox")

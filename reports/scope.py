@@ -90,6 +90,8 @@ class CampaignHead:
     codes: dict[str, str]
     #: The script's action codes → what the script says they mean.
     titles: dict[str, str]
+    #: Why it paused by itself; None when a person paused it.
+    pause_reason: str | None = None
 
 
 async def campaign_head(conn: AsyncConnection, campaign_id: int) -> CampaignHead:
@@ -105,7 +107,7 @@ async def campaign_head(conn: AsyncConnection, campaign_id: int) -> CampaignHead
         raise NoSuchCampaign(f"there is no campaign {campaign_id}; `campana campaign status` lists them")
     same = ("id", "code", "name", "state", "is_test", "bot", "currency", "created_at", "started_at", "finished_at")
     return CampaignHead(
-        **{name: row[name] for name in same},
+        **{name: row[name] for name in (*same, "pause_reason")},
         time_zone=row["account_zone"],
         report_emails=tuple(row["report_emails"]),
         codes={code: shown for code, shown in row["codes"].items() if isinstance(shown, str)},

@@ -14,6 +14,7 @@ from rich.table import Table
 from campaigns.campaigns import CampaignStatus
 from campaigns.lists import ImportSummary, import_list
 from campana.application import App, open_app
+from campana.cli import money
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
 from campana.enrolment import enrol, required_variables
@@ -184,6 +185,9 @@ def stop(
         console.print(f"campaign {code} is {state}")
 
 
+app.command("budget", epilog="Example: campana campaign budget SPRING 2500000")(money.budget)
+
+
 @app.command("status", epilog="Example: campana campaign status SPRING --json")
 def status(
     context: typer.Context,
@@ -221,6 +225,8 @@ def _status_table(found: list[CampaignStatus]) -> Table:
         state = each.state.value
         if each.waiting:
             state = f"waiting until {each.opens_at:%Y-%m-%d %H:%M} UTC" if each.opens_at else "waiting"
+        if each.pause_reason is not None:
+            state = f"{state}, {each.pause_reason}"
         if each.trunk_told is not None:
             state = f"{state}, {each.trunk_told}"
         table.add_row(

@@ -15,6 +15,7 @@ from campana.cli import demo as demo_command
 from campana.cli import doctor as doctor_command
 from campana.cli import figures as figure_commands
 from campana.cli import models as models_commands
+from campana.cli import money as money_commands
 from campana.cli import node as node_commands
 from campana.cli import serve as serve_command
 from campana.cli import token as token_commands
@@ -33,6 +34,7 @@ app.add_typer(demo_command.app)
 app.add_typer(serve_command.app)
 app.add_typer(campaign_commands.app, name="campaign")
 app.add_typer(trunk_commands.app, name="trunk")
+app.add_typer(money_commands.app, name="account")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(token_commands.app, name="token")
 app.add_typer(call_command.app)
