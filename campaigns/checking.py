@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Final
 
 from campaigns.listfile import Record
-from campaigns.rows import Row, RowRules, check_row
+from campaigns.packing import Packed, pack
+from campaigns.rows import RowRules, check_row
 from storage.worker import WorkerProcess
 
 #: Batches that are checked before they are wanted, so that neither side waits for the other.
@@ -19,14 +20,14 @@ _AHEAD: Final = 2
 
 async def check_rows(
     records: Iterator[Record], rules: RowRules, size: int, *, beside: bool
-) -> AsyncGenerator[list[Row], None]:
+) -> AsyncGenerator[list[Packed], None]:
     """The rows in order, up to `size` at a time; `beside` says whether another process checks them."""
     if not beside:
         while batch := await asyncio.to_thread(_next_checked, records, rules, size):
             yield batch
         return
     worker = WorkerProcess()
-    checking: deque[asyncio.Task[list[Row]]] = deque()
+    checking: deque[asyncio.Task[list[Packed]]] = deque()
     try:
         while True:
             while len(checking) < _AHEAD and (read := await asyncio.to_thread(_read, records, size)):
@@ -41,7 +42,7 @@ async def check_rows(
         await asyncio.to_thread(worker.close)
 
 
-async def _check_beside(worker: WorkerProcess, records: list[Record], rules: RowRules) -> list[Row]:
+async def _check_beside(worker: WorkerProcess, records: list[Record], rules: RowRules) -> list[Packed]:
     try:
         return await worker.run(_checked, records, rules)
     except (BrokenProcessPool, OSError):
@@ -53,9 +54,9 @@ def _read(records: Iterator[Record], size: int) -> list[Record]:
     return list(islice(records, size))
 
 
-def _checked(records: list[Record], rules: RowRules) -> list[Row]:
-    return [check_row(record, rules) for record in records]
+def _checked(records: list[Record], rules: RowRules) -> list[Packed]:
+    return [pack(check_row(record, rules)) for record in records]
 
 
-def _next_checked(records: Iterator[Record], rules: RowRules, size: int) -> list[Row]:
+def _next_checked(records: Iterator[Record], rules: RowRules, size: int) -> list[Packed]:
     return _checked(_read(records, size), rules)

@@ -5,40 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import RowMapping, Select, insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns import suppression
 from campaigns.checking import check_rows
-from campaigns.columns import Columns, read_header
 from campaigns.errors import CampaignError, UnknownCampaign
-from campaigns.listfile import ListError, Record, Source, inspect
+from campaigns.judging import holders, judge
+from campaigns.listfile import ListError, Source
+from campaigns.packing import Packed, store_rows
+from campaigns.previewing import Preview, Reading, missing, preview
 from campaigns.resultfile import ResultFile, result_file
 from campaigns.rows import Row, RowRules, RowStatus
-from campaigns.states import CampaignState, ContactState
+from campaigns.states import CampaignState
 from storage.clock import Clock, SystemClock
 from storage.database import Database
 from storage.tables import campaigns, contacts, list_imports
 
-__all__ = ["ImportSummary", "ListError", "Preview", "RowStatus", "import_list", "preview"]
+__all__ = ["ImportSummary", "ListError", "Preview", "RowStatus", "holders", "import_list", "preview"]
 
 BATCH_ROWS: Final = 2000
 # From here on a process of its own, which takes a second to start, checks rows while we store those before.
 _LONG_LINES: Final = 20_000
-_PHONE_WIDTH, _DETAIL_WIDTH = 64, 200
-_STATES: Final[Mapping[RowStatus, ContactState]] = {
-    RowStatus.ACCEPTED: ContactState.PENDING,
-    RowStatus.DUPLICATE: ContactState.DUPLICATE,
-    RowStatus.INVALID: ContactState.INVALID,
-    RowStatus.MISSING_VARIABLE: ContactState.INVALID,
-    RowStatus.DNC: ContactState.DNC_BLOCKED,
-}
+#: What the detail of a refused row begins with.
+_REFUSALS: Final = frozenset(RowStatus) - {RowStatus.ACCEPTED}
 _OPEN: Final = {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED}
 
 
@@ -59,17 +54,6 @@ class ImportSummary:
     result_path: Path
 
 
-@dataclass(frozen=True)
-class Preview:
-    """How a list would be read."""
-
-    source: Source
-    columns: Columns
-    #: The first rows, as the file has them.
-    rows: tuple[Record, ...]
-    missing_columns: tuple[str, ...]
-
-
 @dataclass
 class _Import:
     """An import under way; `rows` and `counts` are what is stored of it."""
@@ -82,21 +66,6 @@ class _Import:
     finished: bool
 
 
-def preview(
-    path: Path,
-    *,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    sheet: str | None = None,
-    required_variables: Collection[str] = (),
-    rows: int = 10,
-) -> Preview:
-    """Read the header and the first rows; raises `ListError` as `import_list` would. Stores nothing."""
-    source = inspect(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
-    columns, records = _opened(source)
-    return Preview(source, columns, tuple(islice(records, rows)), _missing(columns, required_variables))
-
-
 async def import_list(
     database: Database,
     campaign_id: int,
@@ -105,6 +74,8 @@ async def import_list(
     encoding: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    hold: bool = False,
     required_variables: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
     clock: Clock | None = None,
@@ -114,17 +85,20 @@ async def import_list(
     """Add the contacts of a list to a campaign; memory stays bounded by a batch of rows, a workbook's sheet apart.
 
     Rows are stored batch by batch, so that an interrupted import goes on where it stopped when the same file (by
-    its sha256) is imported again. `progress` is told the rows done and the lines of the file. The outcome of every
-    row is written to `result_path`, by default NAME.CAMPAIGN.result.csv beside the list.
+    its sha256) is imported again, read in the same way. `mapping` (header → field, or nothing) wins over the names
+    of columns that are known; `hold` keeps the contacts back until they are released. `progress` is told the rows
+    done and the lines of the file. The outcome of every row is written to `result_path`, by default
+    NAME.CAMPAIGN.result.csv beside the list.
 
     Raises `ListError` for a file that cannot be read, before anything is stored; `UnknownCampaign`; and
     `CampaignError` when the campaign takes no contacts any more.
     """
-    source = await asyncio.to_thread(inspect, path, encoding=encoding, delimiter=delimiter, sheet=sheet)
-    columns, records = await asyncio.to_thread(_opened, source)
+    reading = Reading(encoding, delimiter, sheet, mapping)
+    source = await asyncio.to_thread(reading.inspect, path)
+    columns, records = await asyncio.to_thread(reading.opened, source)
     clock = clock or SystemClock()
-    job = await _begin(database, campaign_id, source, clock)
-    missing, before = _missing(columns, required_variables), job.rows
+    job = await _begin(database, campaign_id, source, reading.as_text(), clock)
+    lacking, before = missing(columns, required_variables), job.rows
     rules = RowRules(columns, job.campaign["region"], job.campaign["time_zone"], frozenset(required_variables))
     target = result_path or path.with_name(f"{path.stem}.{job.campaign['code']}.result.csv")
     with result_file(target) as results:
@@ -133,36 +107,23 @@ async def import_list(
         checked = check_rows(rest, rules, batch_rows, beside=source.lines - job.rows >= _LONG_LINES)
         async with contextlib.aclosing(checked):
             async for batch in checked:
-                results.write(await _store(database, job, batch, clock))
+                results.write(await _store(database, job, batch, clock, hold=hold))
                 if progress is not None:
                     progress(job.rows, source.lines)
     await _finish(database, job, target.absolute())
     counts = {status: job.counts[status.value] for status in RowStatus}
-    return ImportSummary(job.id, path.name, job.rows, counts, job.rows - before, missing, target)
+    return ImportSummary(job.id, path.name, job.rows, counts, job.rows - before, lacking, target)
 
 
-def _opened(source: Source) -> tuple[Columns, Iterator[Record]]:
-    records = source.records()
-    header = next(records, None)
-    if header is None:
-        raise ListError(f"{source.path}: the file holds blank lines only; it needs a header line and a phone column")
-    return read_header(header.cells, source=str(source.path), line=header.line), records
-
-
-def _missing(columns: Columns, required: Collection[str]) -> tuple[str, ...]:
-    held = set(columns.variables.values()) | set(columns.reserved.values())
-    return tuple(sorted(set(required) - held))
-
-
-async def _begin(database: Database, campaign_id: int, source: Source, clock: Clock) -> _Import:
-    """The import of this very file into the campaign: the one that exists, else a new one."""
+async def _begin(database: Database, campaign_id: int, source: Source, reading: str, clock: Clock) -> _Import:
+    """The import of this very file, so read, into the campaign: the one that exists, else a new one."""
 
     async def work(conn: AsyncConnection) -> _Import:
         campaign = await _locked(conn, campaign_id)
         table = list_imports.c
         known = await conn.execute(
             select(table.id, table.rows, table.counts, table.result_path)
-            .where(table.campaign_id == campaign_id, table.sha256 == source.sha256)
+            .where(table.campaign_id == campaign_id, table.sha256 == source.sha256, table.reading == reading)
             .order_by(table.id)
         )
         if found := known.first():
@@ -174,6 +135,7 @@ async def _begin(database: Database, campaign_id: int, source: Source, clock: Cl
             "campaign_id": campaign_id,
             "file_name": source.path.name[-255:],
             "sha256": source.sha256,
+            "reading": reading,
             "rows": 0,
             "counts": {},
             "created_at": clock.now(),
@@ -200,13 +162,13 @@ def _refuse_closed(campaign: RowMapping) -> None:
         )
 
 
-async def _store(database: Database, job: _Import, batch: list[Row], clock: Clock) -> list[Row]:
-    """Judge a batch against the campaign and the do-not-call list and store it, all in one transaction."""
+async def _store(database: Database, job: _Import, batch: list[Packed], clock: Clock, *, hold: bool) -> list[Packed]:
+    """Judge a batch against the campaign and the do-not-call lists and store it, all in one transaction."""
 
-    async def work(conn: AsyncConnection) -> list[Row]:
+    async def work(conn: AsyncConnection) -> list[Packed]:
         campaign = await _locked(conn, job.campaign["id"])
         _refuse_closed(campaign)
-        rows = await _judged(conn, job, batch)
+        rows = await judge(conn, campaign, batch, import_id=job.id)
         now = clock.now()
         counts = job.counts + Counter(row.status.value for row in rows)
         # Rows move by compare-and-set: a second import of the same file at the same time stores nothing.
@@ -217,95 +179,13 @@ async def _store(database: Database, job: _Import, batch: list[Row], clock: Cloc
         )
         if moved.rowcount != 1:
             raise ListError(f"{job.source.path}: this file is being imported by another process; let it finish")
-        await conn.execute(insert(contacts), [_contact(row, job, now) for row in rows])
+        await store_rows(conn, campaign, rows, import_id=job.id, origin="import", hold=hold, now=now)
         return rows
 
     rows = await database.transact(work)
     job.rows += len(rows)
     job.counts.update(row.status.value for row in rows)
     return rows
-
-
-async def _judged(conn: AsyncConnection, job: _Import, batch: list[Row]) -> list[Row]:
-    """The batch with duplicates and suppressed numbers marked."""
-    good = [row for row in batch if row.status is RowStatus.ACCEPTED]
-    numbers = await _known(conn, job, "number", [row.number for row in good])
-    keys = await _known(conn, job, "external_key", [row.fields.get("external_key") for row in good])
-    barred = await suppression.listed(conn, job.campaign, {str(row.number) for row in good})
-    judged = []
-    for row in batch:
-        key = row.fields.get("external_key")
-        if row.status is not RowStatus.ACCEPTED:
-            judged.append(row)
-            continue
-        if key in keys:
-            judged.append(row.turned(RowStatus.DUPLICATE, f"the same external_key as {keys[key]}"))
-            continue
-        if row.number in numbers:
-            judged.append(row.turned(RowStatus.DUPLICATE, f"the same number as {numbers[row.number]}"))
-            continue
-        numbers[row.number] = f"line {row.line}"
-        if key:
-            keys[key] = f"line {row.line}"
-        against = barred.get(str(row.number))
-        judged.append(row.turned(RowStatus.DNC, against.text) if against is not None else row)
-    return judged
-
-
-async def _known(conn: AsyncConnection, job: _Import, column: str, values: list[str | None]) -> dict[str | None, str]:
-    """Which of the values the campaign has already, and where."""
-    wanted = {value for value in values if value}
-    if not wanted:
-        return {}
-    found = await conn.execute(holders(job.campaign["id"], column, wanted))
-    return {
-        value: f"line {line}" if import_id == job.id else "a contact that the campaign has already"
-        for value, line, import_id in found
-    }
-
-
-def holders(campaign_id: int, column: str, values: Collection[str]) -> Select[Any]:
-    """Contacts of the campaign that hold one of the numbers or keys: the value, its line and its import."""
-    of, campaign = contacts.c[column], contacts.c.campaign_id
-    found = select(of, contacts.c.line, contacts.c.import_id).where(of.in_(values))
-    if column == "external_key":
-        # A refused row gave its key up; a number that turned out invalid when it was dialled keeps it.
-        return found.where(campaign == campaign_id)
-    # Without statistics SQLite would read the whole campaign for each batch: only the key is indexed together with it.
-    fits = contacts.c.state.not_in([ContactState.INVALID, ContactState.DUPLICATE])
-    return found.where(campaign + 0 == campaign_id, fits)
-
-
-def _contact(row: Row, job: _Import, now: Any) -> dict[str, Any]:
-    """A row of the contacts table; a refused one gives its key up, so that it may come again mended."""
-    kept = row.status in {RowStatus.ACCEPTED, RowStatus.DNC}
-    fields = row.fields
-    return {
-        "campaign_id": job.campaign["id"],
-        "import_id": job.id,
-        "line": row.line,
-        "phone": row.phone[:_PHONE_WIDTH],
-        "number": row.number,
-        "name": fields.get("name"),
-        "external_key": fields.get("external_key") if kept else None,
-        "language": fields.get("language"),
-        "time_zone": fields.get("time_zone"),
-        "priority": fields.get("priority", 0),
-        "time_from": fields.get("time_from"),
-        "time_to": fields.get("time_to"),
-        "caller_id": fields.get("caller_id"),
-        "variables": dict(row.variables),
-        "state": _STATES[row.status].value,
-        "detail": _detail(row),
-        "next_at": fields.get("schedule_at", now) if row.status is RowStatus.ACCEPTED else None,
-        "origin": "import",
-    }
-
-
-def _detail(row: Row) -> str | None:
-    if row.status is RowStatus.ACCEPTED:
-        return row.detail[:_DETAIL_WIDTH] or None
-    return f"{row.status.value}: {row.detail}"[:_DETAIL_WIDTH]
 
 
 async def _replay(database: Database, job: _Import, results: ResultFile) -> None:
@@ -326,7 +206,7 @@ async def _replay(database: Database, job: _Import, results: ResultFile) -> None
 def _remembered(line: int, phone: str, number: str | None, detail: str) -> Row:
     """A stored row's outcome; the state is no help, for the campaign has gone on since."""
     status, colon, rest = detail.partition(": ")
-    if colon and status in _STATES:
+    if colon and status in _REFUSALS:
         return Row(line, phone, number, RowStatus(status), rest)
     return Row(line, phone, number, RowStatus.ACCEPTED, detail)
 

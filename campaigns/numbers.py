@@ -11,6 +11,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
+from campaigns.regular import regular
 from storage.masking import mask
 
 __all__ = ["InvalidNumber", "Number", "mask", "normalise", "zones_of"]
@@ -74,6 +75,14 @@ def normalise(raw: str, region: str) -> Number | InvalidNumber:
 
     `region` (two letters) reads numbers without a country code.
     """
+    plain = raw.strip(" ")
+    if (known := regular(plain, region)) is not None and not _LEGACY_VN.match(known[0].removeprefix("+84")):
+        return Number(known[0], _KINDS.get(known[1], "other"))
+    return normalise_slowly(raw, region)
+
+
+def normalise_slowly(raw: str, region: str) -> Number | InvalidNumber:
+    """`normalise` by way of libphonenumber's parser for every number."""
     done: list[str] = []
     text = _cleaned(raw, done)
     if not text:

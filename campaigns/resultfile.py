@@ -6,13 +6,32 @@ import csv
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Protocol, TextIO
 
 from campaigns.listfile import ListError
-from campaigns.rows import Row
+from campaigns.rows import RowStatus
 from storage.cells import safe_cell
 
 HEADER: Final = ("line", "phone", "e164", "status", "detail")
+
+
+class Outcome(Protocol):
+    """A row and what became of it."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def phone(self) -> str: ...
+
+    @property
+    def number(self) -> str | None: ...
+
+    @property
+    def status(self) -> RowStatus: ...
+
+    @property
+    def detail(self) -> str: ...
 
 
 class ResultFile:
@@ -23,12 +42,17 @@ class ResultFile:
         with _explained(path):
             self._csv.writerow(HEADER)
 
-    def write(self, rows: Iterable[Row]) -> None:
+    def write(self, rows: Iterable[Outcome]) -> None:
         """Append one line a row; cells that a spreadsheet would run are neutralised. Raises `ListError`."""
         with _explained(self._path):
-            for row in rows:
-                cells = (str(row.line), row.phone, row.number or "", row.status.value, row.detail)
-                self._csv.writerow([safe_cell(cell) for cell in cells])
+            self._csv.writerows(
+                (row.line, _safe(row.phone), row.number or "", row.status, _safe(row.detail)) for row in rows
+            )
+
+
+def _safe(text: str) -> str:
+    # Most are digits or nothing.
+    return text if not text or text.isalnum() else safe_cell(text)
 
 
 @contextmanager

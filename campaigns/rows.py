@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns.columns import Columns
@@ -45,8 +46,7 @@ class RowRules:
     required_variables: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row and what is known of it."""
 
     line: int
@@ -56,23 +56,24 @@ class Row:
     status: RowStatus
     detail: str = ""
     #: Reserved columns that were filled in, under the names of the contacts table; and `schedule_at`.
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = MappingProxyType({})
     #: What the script may say: the other columns, and the reserved ones as written, the phone in E.164.
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = MappingProxyType({})
 
     def turned(self, status: RowStatus, detail: str) -> Row:
         """The same row with another outcome."""
-        return replace(self, status=status, detail=detail)
+        return self._replace(status=status, detail=detail)
 
 
 def check_row(record: Record, rules: RowRules) -> Row:
     """A row by itself: accepted, invalid, or without a variable that the script needs; raises nothing."""
     columns = rules.columns
     cells = [_text(cell) for cell in record.cells]
-    values = {name: cells[at] for at, name in columns.reserved.items() if at < len(cells) and cells[at]}
-    variables = {name: cells[at] for at, name in columns.variables.items() if at < len(cells) and cells[at]}
-    phone = next((record.cells[at] for at, n in columns.reserved.items() if n == "phone" and at < len(cells)), "")
-    row = Row(record.line, phone.strip(), None, RowStatus.ACCEPTED, variables=variables)
+    width = len(cells)
+    values = {name: cells[at] for at, name in columns.reserved.items() if at < width and cells[at]}
+    variables = {name: cells[at] for at, name in columns.variables.items() if at < width and cells[at]}
+    phone = record.cells[columns.phone] if columns.phone < width else ""
+    row = Row(record.line, phone.strip(), None, RowStatus.ACCEPTED, "", {}, variables)
     if record.error:
         return row.turned(RowStatus.INVALID, record.error)
     if any(cells[len(columns.headers) :]):
@@ -87,18 +88,24 @@ def _numbered(row: Row, phone: str, values: Mapping[str, str], rules: RowRules) 
     try:
         fields = _fields(values, rules)
     except ValueError as error:
-        return replace(row, number=found.e164, status=RowStatus.INVALID, detail=str(error))
+        return row._replace(number=found.e164, status=RowStatus.INVALID, detail=str(error))
     detail = f"repaired: {', '.join(found.repaired)}" if found.repaired else ""
     # A script may say {name} or {phone}: what stands in a reserved column is a variable too.
     variables = {**values, "phone": found.e164, **row.variables}
-    row = replace(row, number=found.e164, fields=fields, variables=variables, detail=detail)
-    missing = sorted(rules.required_variables - set(variables))
-    return row.turned(RowStatus.MISSING_VARIABLE, ", ".join(missing)) if missing else row
+    missing = sorted(rules.required_variables - variables.keys())
+    if missing:
+        detail = ", ".join(missing)
+    status = RowStatus.MISSING_VARIABLE if missing else RowStatus.ACCEPTED
+    return Row(row.line, row.phone, found.e164, status, detail, fields, variables)
 
 
 def _text(cell: str) -> str:
     """A cell's text, out of a spreadsheet's `="..."`."""
-    plain = cell.replace("\u00a0", " ").strip().strip("\ufeff\u200b")
+    plain = cell.strip()
+    if not plain.isascii():
+        plain = cell.replace("\u00a0", " ").strip().strip("\ufeff\u200b")
+    if not plain.startswith("="):
+        return plain
     wrapped = _TEXT_FORMULA.match(plain)
     return wrapped[1].strip() if wrapped else plain
 

@@ -23,6 +23,20 @@ async def insert_new(conn: AsyncConnection, table: Table, rows: Sequence[Mapping
     return set((await conn.execute(statement, [dict(row) for row in rows])).scalars())
 
 
+async def insert_plain(
+    conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows whose values are already as the database keeps them, without a look at each: for very many.
+
+    Columns that are not named get the database's default, not the table's.
+    """
+    mark = "?" if conn.dialect.name == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(names))
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our tables
+    if rows:
+        await conn.exec_driver_sql(statement, list(rows))
+
+
 async def update_each(
     conn: AsyncConnection, table: Table, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> int:

@@ -80,7 +80,7 @@ async def test_a_list_becomes_contacts(desk: Desk) -> None:
     assert first["next_at"] == datetime(2026, 3, 5, 3, tzinfo=UTC)
     assert first["variables"]["so_tien"] == "5.000.000"
     assert first["variables"]["name"] == "Nguyễn Lan"
-    assert (second["state"], second["next_at"], second["priority"]) == ("pending", NOW, 0)
+    assert (second["state"], second["next_at"], second["priority"]) == ("pending", None, 0)
     assert second["detail"] == "repaired: (0) after the country code"
     assert second["external_key"] is None
     (imported,) = await desk.house.rows(list_imports)
@@ -430,7 +430,7 @@ async def test_the_clock_that_was_handed_in_is_used(desk: Desk) -> None:
     await desk.take(f"phone\n{A}\n")
     (contact,) = await desk.contacts()
     (imported,) = await desk.house.rows(list_imports)
-    assert contact["next_at"] == imported["created_at"] == NOW + timedelta(hours=1)
+    assert contact["entered_at"] == imported["created_at"] == NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

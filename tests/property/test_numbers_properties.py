@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
 
-from campaigns.numbers import InvalidNumber, Number, mask, normalise
+from campaigns.numbers import InvalidNumber, Number, mask, normalise, normalise_slowly
+from campaigns.regular import regular
 
 E164 = re.compile(r"\+[1-9]\d{4,14}\Z")
 ANYTHING = st.text(max_size=40)
@@ -78,3 +79,35 @@ def test_the_library_judges_every_country_alike(region: str, changes: st.DataObj
     assert isinstance(found, Number) == valid
     if isinstance(found, Number):
         assert found.e164 == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+_REGULAR_REGIONS = ("VN", "DE", "FR", "TH", "ID", "PH", "IN", "ZA", "GB", "US", "IT", "JP", "AR")
+
+
+@st.composite
+def _regular_texts(draw: st.DrawFn) -> tuple[str, str]:
+    """A number near a real one of its region, written with 0, with + or with neither."""
+    region = draw(st.sampled_from(_REGULAR_REGIONS))
+    kind = draw(st.sampled_from(range(11)))
+    example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
+    digits = phonenumbers.national_significant_number(example)
+    kept = draw(st.integers(0, len(digits)))
+    digits = digits[:kept] + draw(st.text("0123456789", min_size=len(digits) - kept, max_size=len(digits) - kept + 1))
+    code = phonenumbers.country_code_for_region(region)
+    return draw(st.sampled_from(["0", f"+{code}", f"+{code}0", str(code), "", "00"])) + digits, region
+
+
+@given(_regular_texts())
+def test_the_short_way_reads_a_number_exactly_as_libphonenumber_does(text_and_region: tuple[str, str]) -> None:
+    text, region = text_and_region
+    assert normalise(text, region) == normalise_slowly(text, region)
+
+
+def test_every_mobile_prefix_of_a_region_is_read_the_short_way_as_the_long_way() -> None:
+    taken = 0
+    for lead in range(1000):
+        text = f"0{lead:03d}123456"
+        taken += regular(text, "VN") is not None
+        assert normalise(text, "VN") == normalise_slowly(text, "VN"), text
+        assert normalise(f"+84{text[1:]}", "VN") == normalise_slowly(f"+84{text[1:]}", "VN"), text
+    assert taken > 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.columns import ALIASES, read_header, slug
+from campaigns.columns import ALIASES, parse_mapping, read_header, slug
 from campaigns.listfile import ListError
 
 
@@ -90,3 +90,31 @@ def test_a_file_without_a_header_is_told_apart(cell: str) -> None:
 def test_two_columns_of_one_meaning_are_refused(headers: list[str], told: str) -> None:
     with pytest.raises(ListError, match=told):
         read_header(headers, source="l.csv")
+
+
+def test_a_mapping_wins_over_the_names_that_are_known() -> None:
+    cells = ("Phone", "Second number", "Ref", "Số tiền", "Ghi chú")
+    options = ["Phone=old_phone", "second NUMBER=phone", "Ref=external_key", "Số tiền=amount", "Ghi chú="]
+    columns = read_header(cells, source="l.csv", mapping=parse_mapping(options))
+    assert columns.reserved == {1: "phone", 2: "external_key"}
+    assert columns.variables == {0: "old_phone", 3: "amount"}
+    assert columns.phone == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["Ref"], "--map 'Ref': write the column's header, =, and a field"),
+        (["=name"], "--map '=name': write the column's header"),
+        (["Ref=name", "Ref=phone"], "--map: 'Ref' is given two meanings, 'name' and 'phone'; keep one"),
+        (["Nobody=name"], "line 1: --map: there is no column 'Nobody'; the list has 'Phone', 'Ref', 'ref'"),
+        (["REF=name"], "line 1: --map: 2 columns are headed 'REF'; rename them apart in the file"),
+        (["Ref=Tên khách"], "--map 'Ref=Tên khách': 'Tên khách' is no field; write one of phone, name,"),
+        (["Ref=phone"], "'Phone' and 'Ref' both mean phone; rename one of them, or leave one out: --map 'Ref='"),
+        (["Phone=", "ref="], "no phone column among 'Phone', 'Ref', 'ref'; name one of them"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_names_header_and_remedy(options: list[str], told: str) -> None:
+    with pytest.raises(ListError) as caught:
+        read_header(("Phone", "Ref", "ref"), source="l.csv", mapping=parse_mapping(options))
+    assert told in str(caught.value)
