@@ -216,6 +216,16 @@ class WebSettings(_Section):
         return (host, int(port)) if host else None
 
 
+class WebhookSettings(_Section):
+    """Telling other programs by webhook."""
+
+    private_targets: bool = Field(
+        False, description="Whether receivers may be on this machine or on a private network."
+    )
+    timeout_s: float = Field(10.0, ge=1, le=60, description="Seconds that a receiver has to answer.")
+    at_once: int = Field(4, ge=1, le=64, description="Deliveries at once.")
+
+
 class NodeSettings(_Section):
     """This process as one that dials."""
 
@@ -241,9 +251,11 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged.")
     account: AccountSettings = AccountSettings()
+    calling: CallingSettings = CallingSettings()
     models: ModelSettings = ModelSettings()
     smtp: SmtpSettings = SmtpSettings()
     web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     node: NodeSettings = Field(default_factory=NodeSettings)
     sip: SipSection = SipSection()
     trunks: tuple[AnyTrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
@@ -263,7 +275,6 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
-    calling: CallingSettings = CallingSettings()
         return self.database_url or f"sqlite+aiosqlite:///{self.data_folder / 'campana.db'}"
 
     @property
@@ -310,6 +321,9 @@ def _beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     folder = data.get("data_folder", "campana-data")
     if isinstance(folder, str):
         data = {**data, "data_folder": path.parent / folder}
+    calling = data.get("calling")
+    if isinstance(calling, dict) and isinstance(calling.get("legal_hours"), str):
+        data = {**data, "calling": {**calling, "legal_hours": path.parent / calling["legal_hours"]}}
     trunks = data.get("trunks")
     if isinstance(trunks, list):
         data = {**data, "trunks": [_certificate_beside(path, trunk) for trunk in trunks]}
@@ -332,9 +346,6 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         lines.append(f"{where}: {'.'.join(names)}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join([*lines, "Every setting is explained in docs/reference/settings.md."])
 
-    calling = data.get("calling")
-    if isinstance(calling, dict) and isinstance(calling.get("legal_hours"), str):
-        data = {**data, "calling": {**calling, "legal_hours": path.parent / calling["legal_hours"]}}
 
 def _explain_source(error: UnreadableSource) -> str:
     named = re.search(r'field "(\w+)"', str(error))

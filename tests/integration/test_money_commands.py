@@ -119,7 +119,7 @@ async def test_a_statement_tells_charges_by_the_accounts_day(tmp_path: Path) -> 
                 await charge(conn, rated, attempt_id=attempt_id, now=at, **common)
             await adjust(conn, amount=Decimal("0.30"), against=Book.BOT, currency="USD", key="b:c", now=NOW, **common)
         async with database.read() as conn:
-            days = {"from_day": date(2026, 3, 1), "to_day": date(2026, 3, 2), "zone": zone}
+            days: dict[str, Any] = {"from_day": date(2026, 3, 1), "to_day": date(2026, 3, 2), "zone": zone}
             found = await statement(conn, house.account_id, **days)
             with pytest.raises(LedgerError, match="before it begins"):
                 await statement(conn, house.account_id, **days | {"to_day": date(2026, 2, 1)})
