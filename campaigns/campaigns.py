@@ -77,6 +77,8 @@ class NewCampaign:
     ring_timeout_s: int = 45
     max_attempts: int = 1
     retry_rules: Sequence[Mapping[str, Any]] = ()
+    #: Whether those rules also call again whose call was lost with its node.
+    lost_calls: str = "as_rule"
     caps: Mapping[str, int] | None = None
     post_conditions: Sequence[Mapping[str, Any]] = ()
     retarget: Mapping[str, Any] | None = None

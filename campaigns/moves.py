@@ -226,13 +226,16 @@ class Moves:
         self, row: Mapping[str, Any], assigned: Assigned, facts: Settlement, *, counted: bool, spared: bool
     ) -> ContactState:
         made = self._loaded.contacts[row["contact_id"]]["attempts"] - (not counted)
+        campaign = self._loaded.campaigns[row["campaign_id"]]
+        if row["lost"] and campaign["lost_calls"] == "never":
+            campaign = {**campaign, "retry_rules": []}
         history = [*self._loaded.history[row["contact_id"]], Outcome(assigned.call_status.value, assigned.code)]
         listed = (row["account_id"], row["number"]) in self._loaded.do_not_call
         opted_out = listed and self._loaded.do_not_call[row["account_id"], row["number"]] == row["id"]
         after = next_contact(
             assigned,
             facts,
-            campaign=self._loaded.campaigns[row["campaign_id"]],
+            campaign=campaign,
             tried=Tried(history, made, _BACK_TO.get(row["origin"], ContactState.PENDING), spared=spared),
             opted_out=opted_out,
             now=self._now,

@@ -111,6 +111,7 @@ class CampaignDefinition(_Part):
     ring_timeout_s: int = Field(45, ge=5, le=180)
     max_attempts: int = Field(1, ge=1, le=20)
     call_backs: tuple[CallBackRule, ...] = ()
+    lost_calls: Literal["as_rule", "never"] = "as_rule"
     caps: dict[str, int] | None = None
     post_conditions: tuple[dict[str, Any], ...] = ()
     retarget: dict[str, Any] | None = None

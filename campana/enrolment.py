@@ -171,6 +171,7 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         max_call_s=definition.max_call_s,
         ring_timeout_s=definition.ring_timeout_s,
         max_attempts=definition.max_attempts,
+        lost_calls=definition.lost_calls,
         caps=definition.caps or None,
         report_emails=list(definition.report_emails),
         budget=definition.budget,

@@ -66,6 +66,8 @@ campaigns = Table(
     Column("max_attempts", Integer, nullable=False, default=1),
     # [{"on": ["BUSY", "NOANSWER", "code:XY"], "times": 2, "after_min": 20, "multiply": 1}]
     Column("retry_rules", JSON, nullable=False),
+    # as_rule | never: whether those rules call again whose call was lost with its node, and who may have heard it ring.
+    Column("lost_calls", String(8), nullable=False, default="as_rule", server_default="as_rule"),
     # {"per_24h": 1, "no_call_back_days": 30}: how often one number is called; null: as the account says.
     Column("caps", JSON(none_as_null=True)),
     # [{"when": {"waiting_h": 48}, "then": {"priority": 9}}]: what follows an attempt, or the waiting, of a contact.

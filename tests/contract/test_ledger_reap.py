@@ -11,9 +11,12 @@ import pytest
 
 from campaigns.attempts import HangupStray
 from campaigns.errors import StaleFence
+from campaigns.settling import Settlement
 from campaigns.states import AttemptPhase
 from storage.database import Database
 from storage.tables import attempt_events, attempts, contacts, ledger_entries
+from telephony.call import NotAnswered
+from telephony.outcomes import DialStatus
 from tests.support_campaigns import NOW, House
 
 
@@ -81,13 +84,28 @@ async def test_a_call_that_may_be_ringing_is_hung_up_and_not_repeated(house: Hou
     assert kinds[-2:] == ["taken_over", "settled"]
 
 
-async def test_a_lost_call_is_repeated_when_a_rule_says_so(house: House) -> None:
+@pytest.mark.parametrize("lost_calls", ["as_rule", "never"])
+async def test_a_lost_call_is_repeated_when_a_rule_says_so_unless_the_campaign_says_never(
+    house: House, lost_calls: str
+) -> None:
     rules = [{"on": ["unreachable"], "times": 1, "after_min": 20}]
-    claim = await _dead_claim(house, "originating", max_attempts=2, retry_rules=rules)
+    claim = await _dead_claim(house, "originating", max_attempts=2, retry_rules=rules, lost_calls=lost_calls)
     house.clock.advance(seconds=60)
     await house.ledger("alive").reap(_stray()[0])
     contact = await house.row(contacts, claim.contact_id)
-    assert (contact["state"], contact["next_at"]) == ("retry_wait", house.clock.now() + timedelta(minutes=20))
+    again = ("retry_wait", house.clock.now() + timedelta(minutes=20))
+    assert (contact["state"], contact["next_at"]) == (again if lost_calls == "as_rule" else ("error", None))
+
+
+async def test_a_call_that_was_not_lost_is_repeated_by_the_rules_alone(house: House) -> None:
+    rules = [{"on": ["unreachable"], "times": 1, "after_min": 20}]
+    campaign_id = await house.campaign(people=1, max_attempts=2, retry_rules=rules, lost_calls="never")
+    ledger = house.ledger()
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    await ledger.begin(claim.attempt_id, claim.fence)
+    failed = NotAnswered(DialStatus.ERROR, house.clock.now(), text="a header that may not be sent")
+    await ledger.settle(claim.attempt_id, claim.fence, Settlement(dial=failed))
+    assert await house.contact_states(campaign_id) == {"retry_wait": 1}
 
 
 @pytest.mark.parametrize("phases", [("originating", "answered"), ("originating", "ringing", "answered", "talking")])

@@ -1,4 +1,4 @@
-"""Which processes dial."""
+"""Which processes dial, and what becomes of the calls of those that die."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,7 +24,9 @@ def upgrade() -> None:
         sa.Column("drain_asked", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_nodes")),
     )
+    op.add_column("campaigns", sa.Column("lost_calls", sa.String(length=8), nullable=False, server_default="as_rule"))
 
 
 def downgrade() -> None:
+    op.drop_column("campaigns", "lost_calls")
     op.drop_table("nodes")
