@@ -8,28 +8,26 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, zip_longest
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
-from campaigns.admission import Admission, Barred, set_aside
+from campaigns.admission import Admission
 from campaigns.budget import MoneyGate
+from campaigns.choosing import Asking, Choosing, Pair, RunningCampaign
 from campaigns.closing import Finished, close_finished, lock_campaigns
-from campaigns.due import KINDS, Kind, candidates, is_due, live_counts
+from campaigns.due import is_due, live_counts
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
-from campaigns.routing import Line, Offer, Stranded, busy_channels, calling_over, offers, open_lines
+from campaigns.routing import Line, Stranded, busy_channels, calling_over, offers, open_lines
 from campaigns.rules import NO_RULES, CallingRules
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.trunk_health import TrunkHealth
-from campaigns.windows import Schedule, campaign_schedule
+from campaigns.windows import campaign_schedule
 from storage.rows import insert_new, update_each, words
 from storage.tables import accounts, attempt_events, attempts, campaigns, contacts, tariffs, trunks
 
-# Rounds of setting aside contacts that turned out not to be callable before the rest waits for the next claim.
-_ROUNDS = 8
 _ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: "callback"}
 
 
@@ -76,41 +74,6 @@ class Claimed:
     finished: tuple[Finished, ...] = ()
 
 
-@dataclass
-class _Campaign:
-    row: Mapping[str, Any]
-    schedule: Schedule
-    free: int
-
-    @property
-    def id(self) -> int:
-        return int(self.row["id"])
-
-
-@dataclass
-class _Asking:
-    """An offer on its way along its lines."""
-
-    campaign: _Campaign
-    offer: Offer
-    place: int = 0
-    #: Whether the line was full.
-    turned_away: bool = False
-
-    @property
-    def line(self) -> Line:
-        return self.offer.lines[self.place]
-
-    def moves_on(self) -> bool:
-        """Go to the next line; False when there is none, or when nobody was left over."""
-        self.place += 1
-        return self.turned_away and self.place < len(self.offer.lines)
-
-
-#: A contact that is due, with its campaign.
-_Pair = tuple[_Campaign, Mapping[str, Any]]
-
-
 class Claiming:
     """One transaction that claims contacts for a node."""
 
@@ -125,17 +88,13 @@ class Claiming:
         rules: CallingRules = NO_RULES,
     ) -> None:
         self._conn = conn
-        self._admission = Admission(conn, now, rules)
+        self._choosing = Choosing(conn, Admission(conn, now, rules), node=node, now=now)
         self._money = MoneyGate(conn, now)
         self._node = node
         self._now = now
         self._lease = lease
         self._ahead = ahead
-        self._numbers: set[str] = set()
-        self._blocked: set[int] = set()
-        self._wakes: list[datetime] = []
-        #: Attempts whose contacts are passed over.
-        self._avoided: Collection[str] = ()
+        self._wakes = self._choosing.wakes
         #: Live attempts by campaign, and the channels that they hold by trunk.
         self._live: Counter[int] = Counter()
         self._busy: Mapping[str, int] = {}
@@ -145,19 +104,20 @@ class Claiming:
         rows = await self._trunks(trunk_names)
         running = await self._running(rows, campaign_ids)
         lines = {name: Line(row, row["channels"] - self._busy.get(name, 0)) for name, row in rows.items()}
+        await self._choosing.make_ready(running)
         stranded = await self._stranded(running, lines)
-        every = [_Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
+        every = [Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
         claims: list[Claim] = []
         # Those whose call a trunk has lost have waited for their turn already.
         for first in (True, False):
             waiting = [asking for asking in every if (asking.offer.only is not None) is first]
             claims += await self._claim_along(lines.values(), waiting, limit - len(claims))
         await self._money.store()
-        finished = await close_finished(self._conn, self._blocked, self._now)
-        await self._note_wakes(running)
+        finished = await close_finished(self._conn, self._choosing.blocked, self._now)
+        self._note_openings(running)
         return Claimed(tuple(claims), min(self._wakes, default=None), tuple(finished))
 
-    async def _claim_along(self, lines: Collection[Line], waiting: Sequence[_Asking], limit: int) -> list[Claim]:
+    async def _claim_along(self, lines: Collection[Line], waiting: Sequence[Asking], limit: int) -> list[Claim]:
         claims: list[Claim] = []
         while waiting:
             for line in lines:
@@ -173,7 +133,9 @@ class Claiming:
         rows = await self._conn.execute(statement.with_for_update(key_share=True))
         return {row["name"]: dict(row) for row in rows.mappings()}
 
-    async def _running(self, trunk_names: Collection[str], campaign_ids: Collection[int] | None) -> list[_Campaign]:
+    async def _running(
+        self, trunk_names: Collection[str], campaign_ids: Collection[int] | None
+    ) -> list[RunningCampaign]:
         wanted = [campaigns.c.state == CampaignState.RUNNING.value]
         if campaign_ids is not None:
             wanted.append(campaigns.c.id.in_(campaign_ids))
@@ -193,9 +155,9 @@ class Claiming:
         )
         rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
         free = {row["id"]: self._money.room(row, row["concurrency"] - self._live[row["id"]]) for row in rows}
-        return [_Campaign(row, campaign_schedule(row), free[row["id"]]) for row in rows]
+        return [RunningCampaign(row, campaign_schedule(row), free[row["id"]]) for row in rows]
 
-    async def _stranded(self, running: Sequence[_Campaign], lines: Mapping[str, Line]) -> Stranded:
+    async def _stranded(self, running: Sequence[RunningCampaign], lines: Mapping[str, Line]) -> Stranded:
         several = {campaign.id: opened for campaign in running if len(opened := open_lines(campaign.row, lines)) > 1}
         trunk_of = {
             attempt_id: line.name for opened in several.values() for line in opened for attempt_id in line.failed
@@ -221,11 +183,11 @@ class Claiming:
             self._live[campaign_id] += count
         self._busy = busy_channels((trunk, phase, count) for _, trunk, phase, count in counts)
 
-    async def _claim_on(self, line: Line, asking: Sequence[_Asking], limit: int) -> list[Claim]:
+    async def _claim_on(self, line: Line, asking: Sequence[Asking], limit: int) -> list[Claim]:
         room, row = line.room(limit), line.row
         now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)
         slots = take_slots(row["next_call_us"], now_us, row["cps"], room, ahead_us)
-        chosen = await self._chosen(line, asking, len(slots.at_us))
+        chosen = await self._choosing.choose(line, asking, len(slots.at_us))
         full = len(chosen) == len(slots.at_us)
         for one in asking:
             one.turned_away = full
@@ -242,72 +204,7 @@ class Claiming:
             await self._conn.execute(update(trunks).where(trunks.c.name == line.name).values(values))
         return [replace(claim, spacing_us=spacing_us(row["cps"])) for claim in claims]
 
-    async def _chosen(self, line: Line, asking: Sequence[_Asking], room: int) -> list[_Pair]:
-        """For a trial call, if possible, somebody whose last call is none of the trunk's failing ones.
-
-        Where one number's calls always fail, the trial would else take it again and again, and the trunk never open.
-        """
-        if line.on_trial and room:
-            self._avoided = line.failed
-            chosen, self._avoided = await self._choose(asking, room), ()
-            if chosen:
-                return chosen
-        return await self._choose(asking, room)
-
-    async def _choose(self, asking: Sequence[_Asking], room: int) -> list[_Pair]:
-        """Due contacts, the campaigns taking turns."""
-        queues: list[list[_Pair]] = []
-        found: Counter[int] = Counter()
-        for campaign, offer in ((one.campaign, one.offer) for one in asking):
-            wanted = min(room, campaign.free - found[campaign.id])
-            if wanted > 0 and campaign.schedule.is_open(self._now):
-                queues.append([(campaign, contact) for contact in await self._due(campaign, offer, wanted)])
-                found[campaign.id] += len(queues[-1])
-        in_turns = [pair for pair in chain.from_iterable(zip_longest(*queues)) if pair is not None]
-        # Another line may have room for those for whom there is none here.
-        self._numbers -= {contact["number"] for _, contact in in_turns[room:]}
-        return in_turns[:room]
-
-    async def _due(self, campaign: _Campaign, offer: Offer, wanted: int) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
-        for kind in KINDS:
-            for _ in range(_ROUNDS):
-                rows = await self._candidates(campaign, offer, kind, wanted - len(found))
-                aside = await self._set_aside(campaign, rows)
-                found += [row for row in rows if row["id"] not in aside and self._first_of_number(row)]
-                if not aside or len(found) >= wanted:
-                    break
-            else:
-                # More of them may be in the way: looked at again at once, in a transaction of its own.
-                self._wakes.append(self._now)
-            if len(found) >= wanted:
-                break
-        return found
-
-    def _first_of_number(self, row: Mapping[str, Any]) -> bool:
-        new = row["number"] not in self._numbers
-        self._numbers.add(row["number"])
-        return new
-
-    async def _candidates(self, campaign: _Campaign, offer: Offer, kind: Kind, wanted: int) -> list[Mapping[str, Any]]:
-        statement = candidates(campaign.row, kind, self._now, only=offer.only).limit(wanted)
-        if self._avoided:
-            last = contacts.c.last_attempt_id
-            statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
-        if offer.without:
-            statement = statement.where(contacts.c.id.not_in(sorted(offer.without)))
-        rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
-        return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
-
-    async def _set_aside(self, campaign: _Campaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
-        """Take out contacts that may never be called, and put off those that may not be called yet."""
-        found = await self._admission.hindrances(campaign.row, rows)
-        if any(isinstance(hindrance, Barred) for hindrance in found.values()):
-            self._blocked.add(campaign.id)
-        await set_aside(self._conn, rows, found, by=self._node, now=self._now)
-        return set(found)
-
-    async def _create(self, line: Line, chosen: Sequence[_Pair], slots_us: Sequence[int]) -> list[Claim]:
+    async def _create(self, line: Line, chosen: Sequence[Pair], slots_us: Sequence[int]) -> list[Claim]:
         chosen = await self._money.afford(chosen)
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
         prices = {campaign.id: parse_tariff(campaign.row["definition"], source="tariff") for campaign, _ in chosen}
@@ -342,7 +239,7 @@ class Claiming:
         await self._conn.execute(insert(attempt_events), [created | {"attempt_id": i} for _, i in taken])
 
     def _attempt_row(
-        self, campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Tariff
+        self, campaign: RunningCampaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Tariff
     ) -> dict[str, Any]:
         row = campaign.row
         return {
@@ -368,25 +265,14 @@ class Claiming:
             "reserved": self._money.cost(contact["id"]),
         }
 
-    async def _note_wakes(self, running: Sequence[_Campaign]) -> None:
-        """When the passing of time alone makes a contact due."""
+    def _note_openings(self, running: Sequence[RunningCampaign]) -> None:
         for campaign in running:
             opening = campaign.schedule.next_opening(self._now)
             if opening is not None and opening > self._now:
                 self._wakes.append(opening)
-        open_ids = [campaign.id for campaign in running if campaign.schedule.is_open(self._now)]
-        for campaign_id in open_ids:
-            soonest = select(func.min(contacts.c.next_at)).where(
-                contacts.c.campaign_id == campaign_id,
-                contacts.c.state.in_(words(sorted(DIALLABLE))),
-                contacts.c.next_at > self._now,
-            )
-            due_at = (await self._conn.execute(soonest)).scalar_one()
-            if due_at is not None:
-                self._wakes.append(due_at)
 
 
-def _claim(campaign: _Campaign, contact: Mapping[str, Any], attempt_id: str, trunk: str, at_us: int) -> Claim:
+def _claim(campaign: RunningCampaign, contact: Mapping[str, Any], attempt_id: str, trunk: str, at_us: int) -> Claim:
     row = campaign.row
     return Claim(
         attempt_id=attempt_id,

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, type_coerce
 
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import AttemptPhase, ContactState
 from storage.rows import words
-from storage.tables import attempts, contacts
+from storage.tables import attempts, campaigns, contacts
+from storage.types import UtcTime
 
 (_ENDED,) = words([AttemptPhase.ENDED])
 (_CALLBACK,) = words([ContactState.CALLBACK])
+
+
+#: How many contacts whose time has come a claim makes ready; the others follow in the next, which comes at once.
+READY_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,19 @@ class Kind:
     order: Sequence[Any]
     #: Attempts beyond the campaign's maximum.
     extra: int = 0
+    #: Whether its contacts are dialled in the order of the times that they asked for.
+    by_time: bool = False
+
+    def is_due(self, now: datetime) -> ColumnElement[bool]:
+        """Where contacts of the class stand that may be called by now, once those whose time has come are ready."""
+        return contacts.c.next_at <= now if self.by_time else contacts.c.next_at.is_(None)
 
 
 _BY_TRIES = (contacts.c.attempts, contacts.c.priority.desc(), contacts.c.id)
 _QUEUED = contacts.c.state.in_(words([ContactState.PENDING, ContactState.RETRY_WAIT]))
 #: The order of dialling: call-backs, contacts with hours of their own, the rest.
 KINDS: Sequence[Kind] = (
-    Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id), CALLBACK_EXTRA),
+    Kind(contacts.c.state == _CALLBACK, (contacts.c.next_at, contacts.c.id), CALLBACK_EXTRA, by_time=True),
     Kind(and_(_QUEUED, contacts.c.time_from.is_not(None)), _BY_TRIES),
     Kind(and_(_QUEUED, contacts.c.time_from.is_(None)), _BY_TRIES),
 )
@@ -43,9 +54,28 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     return or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now)
 
 
-def live_counts() -> Select[Any]:
-    """Live attempts by campaign, trunk and phase."""
-    by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase)
+def next_times(campaign_ids: Collection[int], now: datetime) -> Select[Any]:
+    """By campaign: its id, the first time that contacts of the queue are put off to, and the next call-back's."""
+    next_at, of_campaign = contacts.c.next_at, contacts.c.campaign_id == campaigns.c.id
+    queued = select(func.min(next_at)).where(of_campaign, _QUEUED, next_at.is_not(None))
+    promised = select(func.min(next_at)).where(of_campaign, contacts.c.state == _CALLBACK, next_at > now)
+    columns = (type_coerce(each.scalar_subquery(), UtcTime) for each in (queued, promised))
+    return select(campaigns.c.id, *columns).where(campaigns.c.id.in_(sorted(campaign_ids)))
+
+
+def come_due(campaign_id: int, now: datetime) -> Select[Any]:
+    """Ids of put-off contacts of the queue whose time has come, the first of them first."""
+    return (
+        select(contacts.c.id)
+        .where(contacts.c.campaign_id == campaign_id, _QUEUED, contacts.c.next_at <= now)
+        .order_by(contacts.c.next_at, *_BY_TRIES)
+        .limit(READY_AT_ONCE)
+    )
+
+
+def live_counts(*more: Any) -> Select[Any]:
+    """Live attempts by campaign, trunk, phase and further columns of the table attempts."""
+    by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase, *more)
     return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
 
 
@@ -61,17 +91,23 @@ def number_is_live() -> ColumnElement[bool]:
 
 
 def candidates(
-    campaign: Mapping[str, Any], kind: Kind, now: datetime, *, only: Collection[int] | None = None
+    campaign: Mapping[str, Any],
+    kind: Kind,
+    now: datetime,
+    *,
+    only: Collection[int] | None = None,
+    made_ready: bool = False,
 ) -> Select[Any]:
     """Due contacts of one class whose number is live nowhere, in order.
 
-    `only` are ids of contacts of the campaign: the others are not looked at.
+    `only` are ids of contacts of the campaign: the others are not looked at. With `made_ready`, put-off contacts are
+    looked at in no class but the call-backs': those whose time has come are in the order of dialling by then.
     """
     # With the campaign named too, SQLite would read its whole list in order to find the few.
     mine = contacts.c.campaign_id == campaign["id"] if only is None else contacts.c.id.in_(sorted(only))
     return (
         select(contacts)
-        .where(mine, kind.where, is_due(now))
+        .where(mine, kind.where, kind.is_due(now) if made_ready else is_due(now))
         .where(has_attempts_left(campaign, kind), contacts.c.number.is_not(None), ~number_is_live())
         .order_by(*kind.order)
     )

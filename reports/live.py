@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import exists, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reports.measures import FINISHED, Totals, totals
@@ -13,10 +13,11 @@ from reports.overview import CodeCount, code_counts
 from reports.scope import CampaignHead, Scope, campaign_head
 from reports.trunks import TrunkPause, trunk_pause
 from reports.wording import OPEN_CONTACT_STATES
+from storage.rows import words
 from storage.tables import attempts, contacts
 from storage.types import UtcTime
 
-_DIALLABLE = ("pending", "retry_wait", "callback")
+_QUEUED, _PROMISED = ("pending", "retry_wait"), ("callback",)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,14 @@ async def _calls(conn: AsyncConnection, campaign_id: int) -> tuple[LiveCall, ...
 
 
 async def _next_at(conn: AsyncConnection, campaign_id: int) -> datetime | None:
-    due = select(type_coerce(func.min(contacts.c.next_at), UtcTime)).where(
-        contacts.c.campaign_id == campaign_id, contacts.c.state.in_(_DIALLABLE)
+    mine, next_at = contacts.c.campaign_id == campaign_id, contacts.c.next_at
+    queued, promised = (contacts.c.state.in_(words(states)) for states in (_QUEUED, _PROMISED))
+    ready = exists().where(mine, queued, next_at.is_(None), contacts.c.time_from.is_(None))
+    soonest = (
+        select(type_coerce(func.min(next_at), UtcTime).label("at")).where(mine, of_these, next_at.is_not(None))
+        for of_these in (queued, promised)
     )
-    return await conn.scalar(due)
+    times = [await conn.scalar(each) for each in soonest]
+    if await conn.scalar(select(ready)):
+        return None
+    return min((at for at in times if at is not None), default=None)

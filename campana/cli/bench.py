@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from campana.cli.bench_calls import busy, calls
+from campana.cli.bench_claim import claim
 from campana.cli.bench_import import import_rows
 from campana.cli.bench_who import who_answered
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 
 app.command("import", epilog="Example: campana bench import --rows 1000000 --runs 3")(import_rows)
+app.command("claim", epilog="Example: campana bench claim --contacts 1000000 --runs 3")(claim)
 app.command("who-answered", epilog="Example: campana bench who-answered --takes 3 --show")(who_answered)
 app.command("calls", epilog="Example: campana bench calls --asterisk 127.0.0.1:5038 --calls 200")(calls)
 app.command("busy", epilog="Example: campana bench busy --asterisk 127.0.0.1:5038 --attempts 60 --cps 1,5,30")(busy)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, text, update
 
-from campaigns.due import KINDS, candidates, live_counts
 from campaigns.states import AttemptPhase, ContactState
-from storage.database import Database, open_database
+from storage.database import Database
 from storage.tables import attempt_events, attempts, campaigns, contacts, do_not_call, trunks
 from tests.support_campaigns import NOW, House, number
 
@@ -132,8 +130,13 @@ async def test_a_put_off_contact_does_not_hold_up_those_behind_it(house: House) 
 
 async def test_many_put_off_contacts_do_not_make_those_behind_them_wait_for_the_poll(house: House) -> None:
     campaign_id = await house.campaign()
-    for place in range(20):
-        await house.contact(campaign_id, number(place), time_from="20:00", time_to="21:00")
+    closed = {"variables": {}, "state": "pending", "time_from": "20:00", "time_to": "21:00"}
+    rows = [
+        {"campaign_id": campaign_id, "line": place, "phone": number(place), "number": number(place), **closed}
+        for place in range(1000, 1450)
+    ]
+    async with house.database.write() as conn:
+        await conn.execute(insert(contacts), rows)
     open_now = await house.contact(campaign_id, number(50), time_from="08:00", time_to="18:00")
     await house.campaigns.start(campaign_id)
     ledger, rounds = house.ledger(), 1
@@ -265,31 +268,6 @@ async def test_two_nodes_on_two_trunks_never_call_one_number_at_once(house: Hous
     called = [claim.number for batch in batches for claim in batch.claims]
     assert len(called) == len(set(called))
     assert await house.live() == len(called)
-
-
-async def test_the_dialling_order_is_read_from_an_index(tmp_path: Path) -> None:
-    # On SQLite alone: PostgreSQL plans by the size of the table, which is small here.
-    async with open_database(f"sqlite:///{tmp_path / 'plan.db'}") as database:
-        house = await House(database).build()
-        await _guard_plans(house)
-
-
-async def _guard_plans(house: House) -> None:
-    campaign = await house.row(campaigns, await house.campaign(people=1))
-    for kind in KINDS:
-        plan = await _plan(house, candidates(campaign, kind, NOW).limit(5))
-        assert any("ix_contacts_" in step for step in plan), plan
-        assert not any("TEMP B-TREE" in step or step == "SCAN contacts" for step in plan), plan
-        assert any("uq_attempts_live_number" in step for step in plan), plan
-        few = await _plan(house, candidates(campaign, kind, NOW, only=[1, 2]).limit(5))
-        assert "SEARCH contacts USING INTEGER PRIMARY KEY (rowid=?)" in few, few
-    assert await _plan(house, live_counts()) == ["SCAN attempts USING COVERING INDEX ix_attempts_live"]
-
-
-async def _plan(house: House, statement: Any) -> list[str]:
-    async with house.database.read() as conn:
-        compiled = statement.compile(conn.sync_connection, compile_kwargs={"literal_binds": True})
-        return [row[3] for row in await conn.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
 
 
 async def test_what_a_cancelled_claim_took_is_given_back(house: House) -> None:

@@ -1,0 +1,186 @@
+"""Whom of the contacts that are due a claim takes: in the order of dialling, past those who may not be called now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, zip_longest
+from typing import Any
+
+from sqlalchemy import or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.admission import Admission, Barred, set_aside
+from campaigns.due import KINDS, READY_AT_ONCE, Kind, candidates, come_due, next_times
+from campaigns.routing import Line, Offer
+from campaigns.windows import Schedule
+from storage.tables import contacts
+
+#: Contacts that a claim judges in one look when those first in order turned out not to be callable.
+_LOOK_AHEAD = 50
+#: Contacts that a claim sets aside; more of them are looked at again at once, in a transaction of its own.
+_ASIDE_AT_ONCE = 200
+
+
+@dataclass
+class RunningCampaign:
+    """A campaign for which contacts are claimed."""
+
+    row: Mapping[str, Any]
+    schedule: Schedule
+    #: Calls that it may have more.
+    free: int
+
+    @property
+    def id(self) -> int:
+        return int(self.row["id"])
+
+
+@dataclass
+class Asking:
+    """An offer on its way along its lines."""
+
+    campaign: RunningCampaign
+    offer: Offer
+    place: int = 0
+    #: Whether the line was full.
+    turned_away: bool = False
+
+    @property
+    def line(self) -> Line:
+        return self.offer.lines[self.place]
+
+    def moves_on(self) -> bool:
+        """Go to the next line; False when there is none, or when nobody was left over."""
+        self.place += 1
+        return self.turned_away and self.place < len(self.offer.lines)
+
+
+#: A contact that is due, with its campaign.
+Pair = tuple[RunningCampaign, Mapping[str, Any]]
+
+
+class Choosing:
+    """The contacts of one claim's transaction."""
+
+    def __init__(self, conn: AsyncConnection, admission: Admission, *, node: str, now: datetime) -> None:
+        self._conn = conn
+        self._admission = admission
+        self._node = node
+        self._now = now
+        self._numbers: set[str] = set()
+        self._aside = 0
+        #: Campaigns of which contacts were taken out for good.
+        self.blocked: set[int] = set()
+        #: When something may be due that no event will tell of.
+        self.wakes: list[datetime] = []
+        #: Attempts whose contacts are passed over.
+        self._avoided: Collection[str] = ()
+
+    async def make_ready(self, running: Sequence[RunningCampaign]) -> None:
+        """Put contacts whose time has come into the order of dialling, and note when the next one's comes."""
+        open_ = {one.id: one for one in running if one.schedule.is_open(self._now)}
+        if not open_:
+            return
+        for campaign_id, *times in (await self._conn.execute(next_times(open_, self._now))).all():
+            self.wakes += [at for at in times if at is not None and at > self._now]
+            queued = times[0]
+            if queued is not None and queued <= self._now and open_[campaign_id].free > 0:
+                await self._promote(campaign_id)
+
+    async def _promote(self, campaign_id: int) -> None:
+        due = come_due(campaign_id, self._now).with_for_update(skip_locked=True)
+        ids = list((await self._conn.execute(due)).scalars())
+        if ids:
+            await self._conn.execute(update(contacts).where(contacts.c.id.in_(ids)).values(next_at=None))
+        if len(ids) == READY_AT_ONCE:
+            self.wakes.append(self._now)
+            return
+        ((_, soonest, _),) = (await self._conn.execute(next_times([campaign_id], self._now))).all()
+        if soonest is not None and soonest > self._now:
+            self.wakes.append(soonest)
+
+    async def choose(self, line: Line, asking: Sequence[Asking], room: int) -> list[Pair]:
+        """Up to `room` due contacts for a line.
+
+        For a trial call, if possible, somebody whose last call is none of the trunk's failing ones: where one number's
+        calls always fail, the trial would else take it again and again, and the trunk never open.
+        """
+        if line.on_trial and room:
+            self._avoided = line.failed
+            chosen, self._avoided = await self._choose(asking, room), ()
+            if chosen:
+                return chosen
+        return await self._choose(asking, room)
+
+    async def _choose(self, asking: Sequence[Asking], room: int) -> list[Pair]:
+        """Due contacts, the campaigns taking turns."""
+        queues: list[list[Pair]] = []
+        found: Counter[int] = Counter()
+        for campaign, offer in ((one.campaign, one.offer) for one in asking):
+            wanted = min(room, campaign.free - found[campaign.id])
+            if wanted > 0 and campaign.schedule.is_open(self._now):
+                queues.append([(campaign, contact) for contact in await self._due(campaign, offer, wanted)])
+                found[campaign.id] += len(queues[-1])
+        in_turns = [pair for pair in chain.from_iterable(zip_longest(*queues)) if pair is not None]
+        # Another line may have room for those for whom there is none here.
+        self._numbers -= {contact["number"] for _, contact in in_turns[room:]}
+        return in_turns[:room]
+
+    async def _due(self, campaign: RunningCampaign, offer: Offer, wanted: int) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        for kind in KINDS:
+            found += await self._of_kind(campaign, offer, kind, wanted - len(found))
+            if len(found) >= wanted:
+                break
+        return found
+
+    async def _of_kind(
+        self, campaign: RunningCampaign, offer: Offer, kind: Kind, wanted: int
+    ) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        look = wanted
+        while True:
+            rows = await self._candidates(campaign, offer, kind, look)
+            aside = await self._set_aside(campaign, rows)
+            for row in rows:
+                if len(found) < wanted and row["id"] not in aside and self._first_of_number(row):
+                    found.append(row)
+            if not aside or len(found) >= wanted:
+                return found
+            if self._aside >= _ASIDE_AT_ONCE:
+                # More of them may be in the way.
+                self.wakes.append(self._now)
+                return found
+            look = max(wanted - len(found), _LOOK_AHEAD)
+
+    def _first_of_number(self, row: Mapping[str, Any]) -> bool:
+        new = row["number"] not in self._numbers
+        self._numbers.add(row["number"])
+        return new
+
+    async def _candidates(
+        self, campaign: RunningCampaign, offer: Offer, kind: Kind, wanted: int
+    ) -> list[Mapping[str, Any]]:
+        statement = candidates(campaign.row, kind, self._now, only=offer.only, made_ready=True).limit(wanted)
+        if self._avoided:
+            last = contacts.c.last_attempt_id
+            statement = statement.where(or_(last.is_(None), last.not_in(self._avoided)))
+        if offer.without:
+            statement = statement.where(contacts.c.id.not_in(sorted(offer.without)))
+        rows = await self._conn.execute(statement.with_for_update(skip_locked=True, of=contacts))
+        return [row for row in rows.mappings().all() if row["number"] not in self._numbers]
+
+    async def _set_aside(self, campaign: RunningCampaign, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Take out contacts that may never be called, and put off those that may not be called yet."""
+        found = await self._admission.hindrances(campaign.row, rows)
+        for hindrance in found.values():
+            if isinstance(hindrance, Barred):
+                self.blocked.add(campaign.id)
+            else:
+                self.wakes.append(hindrance.until)
+        await set_aside(self._conn, rows, found, by=self._node, now=self._now)
+        self._aside += len(found)
+        return set(found)
