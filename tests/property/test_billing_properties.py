@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from billing.blocks import Increment, billable_seconds, blocks, whole_seconds
 from billing.currency import EXPONENTS, round_money
-from billing.ledger import charge_rows
+from billing.ledger import charge_rows, release_rows, reservation_rows
 from billing.rating import AgentLeg, rate, tier_price
 from billing.tariff import Tier, parse_tariff
+from billing.worst import least_of_most, messages_at_most, most
 
 TALK_MS = st.integers(0, 7_200_000)
 INCREMENTS = st.builds(Increment, st.integers(1, 120), st.integers(1, 120))
@@ -157,6 +158,52 @@ def test_a_transfer_never_raises_the_bots_part_and_the_sum_is_exact(
     rows = charge_rows(rated, account_id=1, attempt_id="a", now=datetime(2026, 1, 1, tzinfo=UTC))
     assert sum((row["amount"] for row in rows), Decimal(0)) == 0
     assert -sum((row["amount"] for row in rows if row["book"] == "prepaid"), Decimal(0)) == rated.total
+
+
+DESTINATIONS = [
+    {"name": "mobile", "prefixes": ["+8490"], "price_per_min": "7.5"},
+    {"name": "far", "prefixes": ["+1", "+4420"], "price_per_min": "99.9999", "increment": "60+60"},
+]
+NUMBERS = ("+84901234567", "+84281234567", "+12025550123")
+
+
+@given(
+    tariffs(),
+    st.lists(st.sampled_from(DESTINATIONS), unique_by=lambda one: str(one["name"])),
+    st.sampled_from(NUMBERS),
+    st.integers(0, 7_240_000),
+    st.data(),
+)
+def test_what_is_reserved_covers_every_call_that_stays_within_the_bound(
+    tariff: dict[str, Any], destinations: list[dict[str, Any]], number: str, longest_ms: int, data: st.DataObject
+) -> None:
+    tariff["telecom"]["destinations"] = destinations
+    parsed = parse_tariff(tariff)
+    reserved = most(parsed, number, talk_ms=longest_ms)
+    talk_ms = data.draw(st.none() | st.integers(0, longest_ms))
+    rated = rate(
+        parsed.snapshot(number),
+        talk_ms=talk_ms,
+        number=number,
+        messages=data.draw(st.integers(0, messages_at_most(talk_ms or 0))),
+        family_code=data.draw(st.sampled_from(["HUP", "SC", "VM", "NA", "ER", "XC", "CB"])),
+        month_blocks=data.draw(st.integers(0, 600)),
+        bot_ms=data.draw(st.none() | st.integers(0, talk_ms or 0)),
+    )
+    assert 0 <= rated.total <= reserved
+    assert least_of_most(parsed, talk_ms=longest_ms) <= reserved
+
+
+@given(decimals(2), st.booleans())
+def test_a_release_undoes_its_reservation_exactly(amount: str, rehearsal: bool) -> None:
+    common: dict[str, Any] = {"account_id": 1, "attempt_id": "a", "currency": "USD", "rehearsal": rehearsal}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [make(Decimal(amount), now=now, **common) for make in (reservation_rows, release_rows)]
+    assert len({row["posting_key"] for posting in rows for row in posting}) == 2
+    for posting in rows:
+        assert sum((row["amount"] for row in posting), Decimal(0)) == 0
+    for book in ("reserved", "rehearsal" if rehearsal else "prepaid"):
+        assert sum((row["amount"] for posting in rows for row in posting if row["book"] == book), Decimal(0)) == 0
 
 
 @given(tariffs())
