@@ -19,6 +19,7 @@ from campaigns.hours import Hours
 from campaigns.legal import Purpose
 from campaigns.rules import CallingRules
 from campaigns.states import ContactState
+from campaigns.webhook_events import tell_contacts
 from campaigns.zones import UnknownZone, whereabouts
 from storage.rows import update_each
 from storage.tables import contacts
@@ -64,6 +65,7 @@ async def set_aside(
         if hindrance is not None and row["detail"] != _reason(hindrance):
             decisions.append(_decision(row["id"], hindrance))
     await update_each(conn, contacts, (({"id": i}, _values(hindrance)) for i, hindrance in found.items()))
+    await tell_contacts(conn, [i for i, hindrance in found.items() if isinstance(hindrance, Barred)], now)
     await trail.note(conn, decisions, by=by, now=now)
 
 

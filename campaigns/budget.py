@@ -21,6 +21,7 @@ from billing.ledger import move_balance, reservation_rows
 from campaigns.clauses import Clause
 from campaigns.funds import CallPrices, Funds, Short, held_for, is_limited, is_prepaid
 from campaigns.states import CampaignState, move_campaign
+from campaigns.webhook_events import tell_moved
 from storage.outbox import enqueue
 from storage.tables import accounts, campaigns, ledger_entries
 
@@ -162,10 +163,11 @@ class MoneyGate:
             funds.held = await held_for(self._conn, row["account_id"])
         if short.may_pass:
             return
-        values = {"state": move_campaign(CampaignState(row["state"]), CampaignState.PAUSED).value}
-        running = (campaigns.c.id == row["id"]) & (campaigns.c.state == row["state"])
-        paused = values | {"pause_reason": short.told[:200]}
+        old = CampaignState(row["state"])
+        paused = {"state": move_campaign(old, CampaignState.PAUSED).value, "pause_reason": short.told[:200]}
+        running = (campaigns.c.id == row["id"]) & (campaigns.c.state == old.value)
         await self._conn.execute(update(campaigns).where(running).values(paused))
+        await tell_moved(self._conn, row["id"], old, CampaignState.PAUSED, self._now)
         payload = {"campaign_id": row["id"], "clause": funds.clause.value, "reason": short.told}
         payload["paused_at"] = self._now.isoformat()
         key = f"paused:{row['id']}:{payload['paused_at']}"

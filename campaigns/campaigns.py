@@ -33,6 +33,7 @@ from campaigns.states import (
     move_campaign,
 )
 from campaigns.trunks import find_route
+from campaigns.webhook_events import tell_moved
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
 from storage.database import Database
@@ -325,6 +326,7 @@ class Campaigns:
             update(campaigns).where(campaigns.c.id == row["id"], campaigns.c.state == old.value).values(**values)
         )
         await tell(conn, Topic.WORK)
+        await tell_moved(conn, row["id"], old, new, self._clock.now())
         log.info("campaign_moved", campaign_id=row["id"], old=old.value, new=new.value)
         return new
 

@@ -10,6 +10,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINISHED, OPEN, UNFINISHED, AttemptPhase, CampaignState, move_campaign
+from campaigns.webhook_events import tell_moved
 from storage.notify import Topic, tell
 from storage.outbox import enqueue
 from storage.rows import words
@@ -54,6 +55,7 @@ async def close_finished(conn: AsyncConnection, campaign_ids: Collection[int], n
         state = CampaignState(stored)
         if state in OPEN and not contacts_left:
             finished.append(await _finish(conn, campaign_id, move_campaign(state, CampaignState.COMPLETED), now))
+            await tell_moved(conn, campaign_id, state, CampaignState.COMPLETED, now)
         elif state in FINISHED:
             finished.append(await _finish(conn, campaign_id, state, now))
     return finished

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.outcome import Recording, Turn
 from campaigns.states import WAITING, ContactState
+from campaigns.webhook_events import tell_contacts
 from storage.rows import insert_new
 from storage.tables import campaigns, contacts, do_not_call
 
@@ -33,21 +34,23 @@ async def store_opt_outs(conn: AsyncConnection, opted_out: Sequence[Mapping[str,
     await insert_new(conn, do_not_call, rows, "id")
     touched: set[int] = set()
     for row in rows:
-        touched |= await _block_waiting(conn, row["account_id"], row["number"])
+        blocked = await _block_waiting(conn, row["account_id"], row["number"])
+        await tell_contacts(conn, blocked.keys(), now)
+        touched |= set(blocked.values())
     return touched
 
 
-async def _block_waiting(conn: AsyncConnection, account_id: int, number: str) -> set[int]:
-    """Take the number's waiting contacts out of every campaign of the account; the campaigns concerned."""
+async def _block_waiting(conn: AsyncConnection, account_id: int, number: str) -> dict[int, int]:
+    """Take the number's waiting contacts out of every campaign of the account; they, and the campaign of each."""
     of_account = select(campaigns.c.id).where(campaigns.c.account_id == account_id)
     statement = (
         update(contacts)
         .where(contacts.c.number == number, contacts.c.campaign_id.in_(of_account))
         .where(contacts.c.state.in_([state.value for state in WAITING]))
         .values(state=ContactState.DNC_BLOCKED.value, detail="do_not_call")
-        .returning(contacts.c.campaign_id)
+        .returning(contacts.c.id, contacts.c.campaign_id)
     )
-    return set((await conn.execute(statement)).scalars())
+    return {row.id: row.campaign_id for row in (await conn.execute(statement)).all()}
 
 
 def turn_row(attempt_id: str, turn_no: int, turn: Turn) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Every change of an attempt is a compare-and-set on its fence and phase and leave
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
+from campaigns import webhook_events
 from campaigns.clauses import Clause
 from campaigns.closing import Finished, close_finished
 from campaigns.codes import Assigned
@@ -72,6 +73,7 @@ class Moves:
         await self._loaded.load(operations)
         results = [self._fold(operation) for operation in operations]
         await self._store()
+        await webhook_events.tell_ended(self._conn, self._for_webhooks(results), self._now)
         finished = await close_finished(self._conn, self._touched, self._now)
         return _tell(results, tuple(finished))
 
@@ -265,6 +267,14 @@ class Moves:
     def _move_contact(self, contact_id: int, state: ContactState, **values: Any) -> None:
         move_contact(ContactState(self._loaded.contacts[contact_id]["state"]), state)
         self._contact_changes[contact_id] = {"state": state.value, **values}
+
+    def _for_webhooks(self, results: Sequence[Moved | Exception]) -> Iterator[webhook_events.Ended]:
+        for moved in results:
+            if isinstance(moved, Moved) and moved.contact_state is not None:
+                row = self._loaded.attempts[moved.attempt_id].row
+                contact, changes = self._loaded.contacts[row["contact_id"]], self._contact_changes[row["contact_id"]]
+                campaign, state = self._loaded.campaigns[row["campaign_id"]], ContactState(changes["state"])
+                yield webhook_events.Ended(row, contact, campaign, state, changes.get("next_at"))
 
     async def _store(self) -> None:
         changed = [attempt for attempt in self._loaded.attempts.values() if attempt.changes]

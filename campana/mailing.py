@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from campana.application import App
 from campana.settings import Settings
+from campana.telling import open_webhooks
 from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
 from reports.pause_mail import TOPIC as PAUSE_MAIL
@@ -54,7 +55,7 @@ def _waiting(row: Mapping[str, Any]) -> str:
 
 @contextlib.asynccontextmanager
 async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator[OutboxWorker]:
-    """Work the outbox while the block runs; at its end what is due gets one more try.
+    """Work the outbox, webhooks included, while the block runs; at its end what is due gets one more try.
 
     `notices` are what other processes tell of.
     """
@@ -71,7 +72,7 @@ async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator
 
     handlers = {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail, PAUSE_MAIL: pause_mail}
     worker = OutboxWorker(app.database, app.clock, handlers, notices=notices)
-    async with asyncio.TaskGroup() as tasks:
+    async with open_webhooks(app, notices), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(worker.run(), name="outbox")
         try:
             yield worker

@@ -7,7 +7,7 @@ held by a fence and a lease, like an attempt: a worker that dies gives it up, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +51,22 @@ async def enqueue(
     return new
 
 
+async def enqueue_all(
+    conn: AsyncConnection, works: Sequence[tuple[str, Mapping[str, Any]]], *, topic: str, now: datetime
+) -> None:
+    """Ask for many works of one topic, (key, payload) each, as `enqueue` would with `at_once` unset."""
+    same = {"topic": topic, "state": PENDING, "tries": 0, "fence": 0, "next_at": now, "created_at": now}
+    await insert_new(conn, outbox, [same | {"key": key, "payload": dict(payload)} for key, payload in works], "id")
+
+
+class PutOff(Exception):
+    """Raised by a handler that has not tried: the row waits until `until`, and no try is counted."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"put off until {until.isoformat()}")
+        self.until = until
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long failing work is tried again: waits of `first_s`, doubling up to `cap_s`, dead after `tries`."""
@@ -66,7 +82,9 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
+    """A row that this worker carries out."""
+
     id: int
     key: str
     topic: str
@@ -135,22 +153,26 @@ class OutboxWorker:
     async def run_once(self) -> bool:
         """Carry out one due row, if there is one; whether there was."""
         held = await self._database.transact(self._hold)
-        if held is None:
-            return False
+        if held is not None:
+            await self._carry_out(held)
+        return held is not None
+
+    async def _carry_out(self, held: Held) -> None:
         try:
             async with asyncio.timeout(self._lease_s * 0.9):
                 await self._handlers[held.topic](held.payload)
         except asyncio.CancelledError:
             await asyncio.shield(self._put(held, tries=held.tries - 1, next_at=self._clock.now()))
             raise
+        except PutOff as put_off:
+            await self._put(held, tries=held.tries - 1, next_at=put_off.until)
         except Exception as exc:
             await self._failed(held, exc)
         else:
             await self._put(held, state=DONE, done_at=self._clock.now(), last_error=None)
             log.info("outbox_done", key=held.key, tries=held.tries)
-        return True
 
-    async def _hold(self, conn: AsyncConnection) -> _Held | None:
+    async def _hold(self, conn: AsyncConnection) -> Held | None:
         now = self._clock.now()
         due = (
             select(outbox)
@@ -164,7 +186,7 @@ class OutboxWorker:
         row = (await conn.execute(due)).mappings().first()
         if row is None:
             return None
-        held = _Held(row["id"], row["key"], row["topic"], row["payload"], row["tries"] + 1, row["fence"] + 1)
+        held = Held(row["id"], row["key"], row["topic"], row["payload"], row["tries"] + 1, row["fence"] + 1)
         await conn.execute(
             update(outbox)
             .where(outbox.c.id == held.id, outbox.c.fence == row["fence"])
@@ -172,14 +194,14 @@ class OutboxWorker:
         )
         return held
 
-    async def _failed(self, held: _Held, exc: Exception) -> None:
+    async def _failed(self, held: Held, exc: Exception) -> None:
         text = f"{type(exc).__name__}: {exc}"[:_ERROR_LENGTH]
         dead = held.tries >= self._patience.tries
         next_at = self._clock.now() + self._patience.wait(held.tries)
         log.warning("outbox_failed", key=held.key, tries=held.tries, dead=dead, error=type(exc).__name__)
         await self._put(held, state=DEAD if dead else PENDING, next_at=next_at, last_error=text)
 
-    async def _put(self, held: _Held, **values: Any) -> None:
+    async def _put(self, held: Held, **values: Any) -> None:
         async with self._database.write() as conn:
             changed = await conn.execute(
                 update(outbox)

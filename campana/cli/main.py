@@ -20,6 +20,7 @@ from campana.cli import node as node_commands
 from campana.cli import serve as serve_command
 from campana.cli import token as token_commands
 from campana.cli import trunk as trunk_commands
+from campana.cli import webhook as webhook_commands
 from campana.cli.context import AsJson, Invocation, console, print_json, settings_of, stderr
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app.add_typer(trunk_commands.app, name="trunk")
 app.add_typer(money_commands.app, name="account")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(token_commands.app, name="token")
+app.add_typer(webhook_commands.app, name="webhook")
 app.add_typer(call_command.app)
 app.add_typer(figure_commands.app)
 app.add_typer(doctor_command.app)

@@ -80,5 +80,6 @@ webhook_deliveries = Table(
     Column("created_at", UtcTime, nullable=False, index=True),
     Column("last_try_at", UtcTime),
     Column("delivered_at", UtcTime),
+    UniqueConstraint("webhook_id", "event_id"),
     Index("ix_webhook_deliveries_webhook", "webhook_id", "id"),
 )

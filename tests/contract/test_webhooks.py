@@ -1,0 +1,244 @@
+"""Webhooks on both databases: events with the change that causes them, signed deliveries, patience, giving up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from campaigns.webhook_delivery import GIVE_UP_AFTER, PATIENCE, WebhookSender
+from campaigns.webhook_events import TOPIC
+from campaigns.webhook_signing import signature
+from campaigns.webhooks import BadWebhook, UnknownWebhook, Webhooks
+from storage.database import Database
+from storage.outbox import OutboxWorker
+from storage.outbox_pool import OutboxPool
+from storage.tables import outbox, webhook_deliveries
+from tests.support_campaigns import House, number
+from tests.support_receiver import Receiver, open_receiver
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    return await House(database).build()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with open_receiver() as opened:
+        yield opened
+
+
+def _hooks(house: House) -> Webhooks:
+    return Webhooks(house.database, house.clock, house.account_id)
+
+
+def _worker(house: House, sender: WebhookSender) -> OutboxWorker:
+    return OutboxWorker(house.database, house.clock, {TOPIC: sender.deliver}, patience=PATIENCE)
+
+
+async def _deliver_all(house: House, **options: Any) -> None:
+    async with WebhookSender(house.database, house.clock, **{"private_targets": True} | options) as sender:
+        worker = _worker(house, sender)
+        while await worker.run_once():
+            pass
+
+
+async def test_a_campaigns_life_is_told_with_its_changes_and_signed(house: House, receiver: Receiver) -> None:
+    hook, secret = await _hooks(house).add(receiver.url)
+    only_ends, _ = await _hooks(house).add(receiver.url + "/ends", ["campaign.completed"])
+    campaign_id = await house.campaign(people=2, max_attempts=1)
+    other, _ = await _hooks(house).add(receiver.url + "/other", campaign_id=await house.campaign(people=1))
+    await house.campaigns.pause(campaign_id)
+    await house.campaigns.start(campaign_id)
+    ledger = house.ledger()
+    first, second = (await ledger.claim(["line"], 2, campaign_ids=[campaign_id])).claims
+    await house.talk(ledger, first)
+    await house.miss(ledger, second)
+    await _deliver_all(house)
+
+    kinds = [each.data["type"] for each in receiver.received if each.path == "/hook"]
+    assert kinds[:4] == ["campaign.started", "campaign.started", "campaign.paused", "campaign.resumed"]
+    assert kinds[4:] == ["call.ended", "contact.finished"] * 2 + ["campaign.completed"]
+    assert [each.data["type"] for each in receiver.received if each.path == "/hook/ends"] == ["campaign.completed"]
+    assert not [each for each in receiver.received if each.path == "/hook/other"]
+
+    call = next(each for each in receiver.received if each.data["type"] == "call.ended")
+    data = call.data["data"]
+    row = await house.row(_attempts(), first.attempt_id)
+    assert data["number"] == row["number"]
+    assert (data["campaign_id"], data["attempt_id"]) == (campaign_id, first.attempt_id)
+    assert (data["call_status"], data["action_code"]) == (row["call_status"], row["action_code"])
+    assert (data["talk_ms"], data["contact_state"]) == (12_000, "done")
+    assert Decimal(data["cost_bot"]) == row["cost_bot"] > 0
+    said = [call.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")]
+    assert said[2] == f"v1,{signature(secret, said[0], said[1], call.body)}"
+    assert said[2] != f"v1,{signature(secret, said[0], said[1], call.body + b' ')}"
+    log = await _hooks(house).deliveries(hook.id)
+    assert {(each.state, each.tries, each.response_status) for each in log} == {("delivered", 1, 204)}
+    assert (await _hooks(house).deliveries(only_ends.id))[0].payload.encode() in {e.body for e in receiver.received}
+    assert await _hooks(house).deliveries(other.id) == []
+
+
+async def test_opt_outs_and_call_backs_are_told_in_every_campaign_concerned(house: House, receiver: Receiver) -> None:
+    await _hooks(house).add(receiver.url, ["contact.finished", "contact.callback"])
+    campaign_id = await house.campaign(people=2)
+    elsewhere = await house.campaign(start=False)
+    ledger = house.ledger()
+    first, second = (await ledger.claim(["line"], 2)).claims
+    waiting = await house.contact(elsewhere, first.number, external_key="K1")
+    await house.answer(ledger, first)
+    await ledger.opt_out(first.attempt_id, first.fence, "said so")
+    await ledger.settle(first.attempt_id, first.fence, house.talked())
+    await house.talk(ledger, second, callback=True, callback_at=house.clock.now() + timedelta(hours=3))
+    await _deliver_all(house)
+    told = {(e.data["type"], e.data["data"]["campaign_id"], e.data["data"]["state"]) for e in receiver.received}
+    assert told == {
+        ("contact.finished", elsewhere, "dnc_blocked"),
+        ("contact.finished", campaign_id, "opted_out"),
+        ("contact.callback", campaign_id, "callback"),
+    }
+    blocked = next(e.data["data"] for e in receiver.received if e.data["data"]["campaign_id"] == elsewhere)
+    assert (blocked["contact_id"], blocked["external_key"], blocked["number"]) == (waiting, "K1", first.number)
+
+
+async def test_a_change_that_is_rolled_back_is_not_told_and_without_webhooks_nothing_is_kept(house: House) -> None:
+    campaign_id = await house.campaign(people=1)
+    assert await house.rows(webhook_deliveries) == []
+    await _hooks(house).add("https://example.com/hook")
+    with pytest.raises(RuntimeError):
+        async with house.database.write() as conn:
+            from campaigns.states import CampaignState
+            from campaigns.webhook_events import tell_moved
+
+            await tell_moved(conn, campaign_id, CampaignState.RUNNING, CampaignState.PAUSED, house.clock.now())
+            raise RuntimeError
+    assert await house.rows(webhook_deliveries) == []
+    assert [row for row in await house.rows(outbox) if row["topic"] == TOPIC] == []
+
+
+async def test_what_is_not_taken_is_tried_again_and_told_once(house: House, receiver: Receiver) -> None:
+    hook, _ = await _hooks(house).add(receiver.url)
+    receiver.answers = [500, 302, 200]
+    asked = await _hooks(house).test(hook.id)
+    await _deliver_all(house)
+    (after,) = await _hooks(house).deliveries(hook.id)
+    assert (after.state, after.tries, after.response_status, after.error) == ("pending", 1, 500, "answered 500")
+    for _ in range(2):
+        house.clock.advance(minutes=1)
+        await _deliver_all(house)
+    (after,) = await _hooks(house).deliveries(hook.id)
+    assert (after.state, after.tries, after.error, after.id) == ("delivered", 3, None, asked.id)
+    assert len({each.headers["webhook-id"] for each in receiver.received}) == 1
+    assert [each.path for each in receiver.received] == ["/hook"] * 3
+    assert (await _hooks(house).get(hook.id)).failures == 0
+
+    again = await _hooks(house).redeliver(hook.id, asked.id)
+    assert (again.state, again.tries) == ("pending", 0)
+    with pytest.raises(BadWebhook, match="still being tried"):
+        await _hooks(house).redeliver(hook.id, asked.id)
+    await _deliver_all(house)
+    assert len(receiver.received) == 4
+    assert receiver.received[3].headers["webhook-id"] == receiver.received[0].headers["webhook-id"]
+
+
+async def test_a_receiver_that_takes_nothing_is_left_alone_then_given_up_with_the_reason(
+    house: House, receiver: Receiver
+) -> None:
+    hook, _ = await _hooks(house).add(receiver.url)
+    receiver.answers = [503]
+    for _ in range(5):
+        await _hooks(house).test(hook.id)
+    await _deliver_all(house)
+    # The fourth and fifth wait for the quiet time's end, untried.
+    assert len(receiver.received) == 3
+    house.clock.advance(minutes=1)
+    await _deliver_all(house)
+    found = await _hooks(house).get(hook.id)
+    assert found.quiet_until is not None
+    assert found.quiet_until > house.clock.now()
+    house.clock.advance(hours=GIVE_UP_AFTER.total_seconds() / 3600)
+    await _deliver_all(house)
+    found = await _hooks(house).get(hook.id)
+    assert not found.active
+    assert "nothing was taken since" in (found.disabled_reason or "")
+    assert {each.state for each in await _hooks(house).deliveries(hook.id)} == {"failed", "pending"}
+    house.clock.advance(hours=2)
+    await _deliver_all(house)
+    assert {each.state for each in await _hooks(house).deliveries(hook.id)} == {"failed"}
+    campaign_id = await house.campaign(people=1)
+    await house.campaigns.pause(campaign_id)
+    assert len(await _hooks(house).deliveries(hook.id)) == 5
+
+    await _hooks(house).change(hook.id, active=True)
+    receiver.answers = [410]
+    await _hooks(house).test(hook.id)
+    await _deliver_all(house)
+    assert "410" in ((await _hooks(house).get(hook.id)).disabled_reason or "")
+
+
+async def test_a_receiver_that_hangs_holds_up_nobody_else(house: House, receiver: Receiver) -> None:
+    async with open_receiver() as hanging:
+        hanging.answers = [None]
+        stuck, _ = await _hooks(house).add(hanging.url)
+        well, _ = await _hooks(house).add(receiver.url)
+        await _hooks(house).test(stuck.id)
+        await _hooks(house).test(well.id)
+        async with WebhookSender(house.database, house.clock, private_targets=True, timeout_s=60) as sender:
+            pool = OutboxPool(house.database, house.clock, {TOPIC: sender.deliver}, lease_s=120, at_once=2)
+            running = asyncio.create_task(pool.run())
+            async with asyncio.timeout(45):
+                while not (receiver.received and hanging.received):
+                    await asyncio.sleep(0.01)
+                while (await _hooks(house).deliveries(well.id))[0].state != "delivered":
+                    await asyncio.sleep(0.01)
+            assert (await _hooks(house).deliveries(stuck.id))[0].state == "pending"
+            running.cancel()
+            await asyncio.wait({running})
+    # Given back when its worker was cancelled, and no try is counted.
+    row = next(r for r in await house.rows(outbox) if r["payload"].get("webhook_id") == stuck.id)
+    assert (row["state"], row["tries"], row["lease_until"]) == ("pending", 0, None)
+    await _deliver_all(house, timeout_s=0.2)
+
+
+async def test_private_receivers_are_refused_unless_allowed(house: House, receiver: Receiver) -> None:
+    hook, _ = await _hooks(house).add(receiver.url.replace("127.0.0.1", "localhost"))
+    await _hooks(house).test(hook.id)
+    await _deliver_all(house, private_targets=False)
+    (after,) = await _hooks(house).deliveries(hook.id)
+    assert after.state == "pending"
+    assert "private network" in (after.error or "")
+    assert receiver.received == []
+
+
+async def test_what_cannot_be_a_webhook_is_refused_and_another_accounts_is_not_there(house: House) -> None:
+    hooks = _hooks(house)
+    for url in ("ftp://a.example", "https://", "https://u:p@a.example", "https://a.example:99999", "x" * 3000):
+        with pytest.raises(BadWebhook, match="url"):
+            await hooks.add(url)
+    with pytest.raises(BadWebhook, match=r"known are \*, call\.ended"):
+        await hooks.add("https://a.example", ["call.begun"])
+    hook, _ = await hooks.add("https://a.example", ["call.ended", "call.ended"])
+    assert hook.events == ("call.ended",)
+    foreign = Webhooks(house.database, house.clock, house.account_id + 1)
+    with pytest.raises(UnknownWebhook):
+        await foreign.get(hook.id)
+    with pytest.raises(UnknownWebhook):
+        await hooks.redeliver(hook.id, 999)
+    await hooks.test(hook.id)
+    await hooks.remove(hook.id)
+    assert await hooks.all() == []
+    await _deliver_all(house)
+    assert json.dumps(await hooks.all()) == "[]"
+    assert number(1).startswith("+999")
+
+
+def _attempts() -> Any:
+    from storage.tables import attempts
+
+    return attempts
