@@ -280,7 +280,7 @@ def _wanted(
         case Exhausted():
             return NextContact(ContactState.EXHAUSTED)
         case _:
-            return NextContact(_resting(assigned))
+            return NextContact(resting(assigned.call_status, assigned.code_class))
 
 
 def _broken_off(tried: Tried, max_attempts: int, now: datetime) -> NextContact:
@@ -291,11 +291,11 @@ def _broken_off(tried: Tried, max_attempts: int, now: datetime) -> NextContact:
     return NextContact(tried.came_from, now + _AGAIN_AFTER)
 
 
-def _resting(assigned: Assigned) -> ContactState:
-    """Where a contact rests whom no rule calls again."""
-    if assigned.call_status is CallStatus.INVALID_NUMBER:
+def resting(call_status: CallStatus, code_class: CodeClass) -> ContactState:
+    """Where a contact rests whom no rule calls again after such a call."""
+    if call_status is CallStatus.INVALID_NUMBER:
         return ContactState.INVALID
-    match assigned.code_class:
+    match code_class:
         case CodeClass.SUCCESS:
             return ContactState.DONE
         case CodeClass.UNSUCCESSFUL:

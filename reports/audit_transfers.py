@@ -57,7 +57,8 @@ def _fault(row: Mapping[str, Any]) -> str | None:
 
 
 def _rated(row: Mapping[str, Any]) -> dict[str, Any]:
-    family = row["code_family"]
+    # A person may have set another code since; the bill keeps.
+    family = row["settled_family"] or row["code_family"]
     rated = rate(
         row["tariff_snapshot"],
         talk_ms=row["talk_ms"],
