@@ -1,5 +1,9 @@
 """What can go wrong with campaigns, lists, contacts and attempts."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class CampaignError(Exception):
     """A campaign cannot do what was asked of it."""
@@ -10,6 +14,46 @@ class CampaignError(Exception):
 
 class UnknownCampaign(CampaignError):
     """No campaign has this code or id."""
+
+
+class UnknownContact(CampaignError):
+    """The campaign has no such contact."""
+
+
+class BadContact(CampaignError):
+    """A contact cannot be taken as it is given; the message names the field and the remedy."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        #: A column of a contact list, or a variable.
+        self.field = field
+        self.problem = problem
+
+
+class ContactTaken(CampaignError):
+    """The campaign has a contact with this number or external key already."""
+
+    def __init__(self, message: str, contact_id: int) -> None:
+        super().__init__(message)
+        #: The one that has it.
+        self.contact_id = contact_id
+
+
+class ContactBusy(CampaignError):
+    """A call to the contact is on, or its state does not allow what was asked."""
+
+
+class BadVisit(CampaignError):
+    """An outcome cannot be entered as it is given."""
+
+
+class MissingVariables(CampaignError):
+    """Contacts that wait to be called lack what the script says."""
+
+    def __init__(self, message: str, lacking: Mapping[str, int]) -> None:
+        super().__init__(message)
+        #: Variable → contacts that lack it.
+        self.lacking = dict(lacking)
 
 
 class IllegalMove(CampaignError):

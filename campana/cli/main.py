@@ -14,6 +14,7 @@ from campana.cli import campaign as campaign_commands
 from campana.cli import demo as demo_command
 from campana.cli import doctor as doctor_command
 from campana.cli import figures as figure_commands
+from campana.cli import explain as explain_command
 from campana.cli import models as models_commands
 from campana.cli import money as money_commands
 from campana.cli import node as node_commands
@@ -44,6 +45,7 @@ app.add_typer(figure_commands.app)
 app.add_typer(doctor_command.app)
 app.add_typer(models_commands.app, name="models")
 app.add_typer(bench_commands.app, name="bench")
+app.add_typer(explain_command.app)
 app.add_typer(config_app, name="config")
 
 

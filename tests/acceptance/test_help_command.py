@@ -80,6 +80,8 @@ async def test_json_is_the_whole_output_of_each_command(stood: Site) -> None:
         ("campaign", "pause", "C2"): {"campaign": "C2", "state": "paused"},
         ("campaign", "stop", "C2", "--yes"): {"campaign": "C2", "state": "stopped"},
         ("report", "C1"): {"campaign": "C1"},
+        ("explain", "C1"): {"campaign": "C1", "failing": ["campaign_running"], "callable_now": 2},
+        ("explain", "C1", "0901000001"): {"failing": ["campaign_running"], "may_be_dialled": False, "trail": []},
         ("audit",): {"ok": True},
         ("config", "show"): {"log_level": "warning"},
     }
