@@ -80,6 +80,14 @@ class BadPattern(CampaignError):
     """A pattern of numbers cannot be understood, or would stop nearly every call."""
 
 
+class NotSuppressed(CampaignError):
+    """There is no such list, number on it, or pattern."""
+
+
+class OptOutKept(CampaignError):
+    """A customer's own wish not to be called is only taken off with a reason and by force."""
+
+
 class BadCap(CampaignError):
     """A cap on how often a number is called cannot be understood."""
 

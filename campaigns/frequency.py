@@ -143,6 +143,14 @@ async def capped(
     return found
 
 
+async def of_number(
+    conn: AsyncConnection, campaign: CampaignRow, number: str, *, now: datetime, caps: Caps = NO_CAPS
+) -> tuple[Capped, ...]:
+    """Every cap that keeps a campaign from calling a number now, as if it had just come into its list."""
+    row = {"id": 0, "number": number, "time_zone": None, "state": ContactState.PENDING.value}
+    return (await capped(conn, campaign, [row], now=now, caps=caps)).get(0, ())
+
+
 def in_the_way(
     calls: Sequence[PastCall], caps: Caps, asked: Asked, *, legal_per_24h: int | None = None
 ) -> tuple[Capped, ...]:

@@ -12,6 +12,7 @@ from campana.cli import bench as bench_commands
 from campana.cli import call as call_command
 from campana.cli import campaign as campaign_commands
 from campana.cli import demo as demo_command
+from campana.cli import dnc as dnc_commands
 from campana.cli import doctor as doctor_command
 from campana.cli import figures as figure_commands
 from campana.cli import explain as explain_command
@@ -36,6 +37,7 @@ app.add_typer(demo_command.app)
 app.add_typer(serve_command.app)
 app.add_typer(campaign_commands.app, name="campaign")
 app.add_typer(trunk_commands.app, name="trunk")
+app.add_typer(dnc_commands.app, name="dnc")
 app.add_typer(money_commands.app, name="account")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(token_commands.app, name="token")
