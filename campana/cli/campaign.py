@@ -14,13 +14,16 @@ from rich.table import Table
 from campaigns.campaigns import CampaignStatus
 from campaigns.lists import ImportSummary, import_list
 from campana.application import App, open_app
-from campana.cli import money
+from campana.cli import forecasting, money
+from campana.cli import recycle as recycle_command
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
 from campana.enrolment import enrol, required_variables
 from campana.mailing import open_outbox, waiting_reports
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: create, import contacts, start, pause, stop, status.")
+
+app.command("recycle", epilog=recycle_command.EPILOG)(recycle_command.recycle_command)
 
 Code = Annotated[str, typer.Argument(help="The campaign's code.")]
 

@@ -19,6 +19,7 @@ from campana.cli import explain as explain_command
 from campana.cli import models as models_commands
 from campana.cli import money as money_commands
 from campana.cli import node as node_commands
+from campana.cli import outcome as outcome_command
 from campana.cli import serve as serve_command
 from campana.cli import token as token_commands
 from campana.cli import trunk as trunk_commands
@@ -42,6 +43,7 @@ app.add_typer(money_commands.app, name="account")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(token_commands.app, name="token")
 app.add_typer(webhook_commands.app, name="webhook")
+app.add_typer(outcome_command.app, name="contact")
 app.add_typer(call_command.app)
 app.add_typer(figure_commands.app)
 app.add_typer(doctor_command.app)
