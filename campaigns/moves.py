@@ -39,6 +39,7 @@ _PHASE_COLUMN: Mapping[AttemptPhase, str] = {
     AttemptPhase.ANSWERED: "answered_at",
     AttemptPhase.WRAPUP: "ended_at",
 }
+_TEXT_LENGTH = 200
 #: Phases that only a call which the network took can reach.
 _GETS_THROUGH = frozenset({AttemptPhase.RINGING, AttemptPhase.ANSWERED})
 _BACK_TO: Mapping[str, ContactState] = {"retry": ContactState.RETRY_WAIT, "callback": ContactState.CALLBACK}
@@ -156,13 +157,21 @@ class Moves:
             return IllegalMove(
                 f"attempt {row['id']} is {attempt.phase.value}: the network was asked, so it must be settled"
             )
-        self._move(attempt, AttemptPhase.ENDED, "released", self._now, reason=reason)
+        why = self._why(row, reason)
+        self._move(attempt, AttemptPhase.ENDED, "released", self._now, reason=reason, **({"why": why} if why else {}))
         attempt.set(ended_at=self._now, settled_at=self._now, **_NEVER_PLACED)
         self._loaded.trunks.ended(row["id"])
         self._rows[ledger_entries] += self._money.ended(row, self._loaded.campaigns[row["campaign_id"]])
         state = self._after_release(row, reason)
-        self._move_contact(row["contact_id"], state, attempts=self._loaded.contacts[row["contact_id"]]["attempts"] - 1)
+        told = {"detail": why[:_TEXT_LENGTH]} if why and state is ContactState.DNC_BLOCKED else {}
+        made = self._loaded.contacts[row["contact_id"]]["attempts"] - 1
+        self._move_contact(row["contact_id"], state, attempts=made, **told)
         return self._ended(attempt, None, state, reason)
+
+    def _why(self, row: Mapping[str, Any], reason: str) -> str | None:
+        """What the last look found, in words: which list, which cap."""
+        hindrance = self._loaded.hindrances.get(row["contact_id"])
+        return hindrance.detail if hindrance is not None and hindrance.clause == reason else None
 
     def _after_release(self, row: Mapping[str, Any], reason: str) -> ContactState:
         if reason == Clause.DO_NOT_CALL:

@@ -91,11 +91,6 @@ async def standing(conn: AsyncConnection, campaign: CampaignRow, number: str) ->
     return (await _against(conn, campaign, [number])).get(number, [])
 
 
-async def is_listed(conn: AsyncConnection, account_id: int, number: str) -> bool:
-    """Whether something that holds for the whole account stands against the number."""
-    return bool(await listed(conn, whole_account(account_id), [number]))
-
-
 async def _against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, list[Standing]]:
     if not numbers:
         return {}

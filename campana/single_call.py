@@ -16,7 +16,7 @@ from bot.script.loader import load_script
 from campaigns.agents import AgentLegs, Way
 from campaigns.codes import Assigned, assign
 from campaigns.numbers import InvalidNumber, normalise
-from campaigns.suppression import Source, add, is_listed
+from campaigns.suppression import Source, add, listed, whole_account
 from campaigns.surely import surely
 from campana.application import App
 from campana.errors import CampanaError
@@ -130,8 +130,8 @@ async def _callable_number(app: App, raw: str) -> str:
             f"{raw!r} cannot be called: {number.reason}; write it with country code, such as +84901234567"
         )
     async with app.database.read() as conn:
-        if await is_listed(conn, app.account_id, number.e164):
-            raise CallRefused(f"{raw!r} is on the do-not-call list: its owner must not be called")
+        if against := (await listed(conn, whole_account(app.account_id), [number.e164])).get(number.e164):
+            raise CallRefused(f"{raw!r} may not be called: {against.text}")
         live = select(attempts.c.id).where(attempts.c.number == number.e164, attempts.c.phase != "ended")
         if (await conn.execute(live.limit(1))).first() is not None:
             raise CallRefused(f"{raw!r} is in a call of a campaign now; try again when that has ended")

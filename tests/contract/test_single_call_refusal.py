@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from campaigns.do_not_call import DoNotCall
 from campana.application import open_app
 from campana.settings import AccountSettings, Settings, TrunkSettings
 from campana.single_call import CallRefused, SingleCall, place
@@ -35,6 +36,10 @@ async def test_a_number_in_a_live_attempt_is_not_called(database: Database, migr
             await place(app, wanted, lambda _phase: None)
         async with database.write() as conn:
             await conn.execute(update(attempts).where(attempts.c.id == claim.attempt_id).values(phase="ended"))
+        await DoNotCall(database, app.clock, app.account_id).add_pattern("+8490*", region="VN", by="ann", reason="ours")
+        with pytest.raises(CallRefused, match=r"may not be called: matches the pattern \+8490\*"):
+            await place(app, wanted, lambda _phase: None)
+        await DoNotCall(database, app.clock, app.account_id).remove_pattern("+8490*", region="VN", by="ann", reason="x")
         # The next thing that is looked at is the script, which is not there.
         with pytest.raises(Exception, match=r"nowhere\.yaml"):
             await place(app, wanted, lambda _phase: None)

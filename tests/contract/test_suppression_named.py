@@ -18,6 +18,7 @@ from campaigns.suppression_lists import AppliesTo, ListKind, ListState, NewList,
 from storage.database import Database
 from storage.tables import (
     accounts,
+    attempt_events,
     campaigns,
     contacts,
     suppressed_numbers,
@@ -109,6 +110,9 @@ async def test_what_is_entered_while_a_campaign_runs_takes_contacts_out_at_the_n
     rows = {row["number"]: row for row in await house.rows(contacts)}
     assert [rows[number]["state"] for number in (LAN, AN)] == ["dnc_blocked", "dnc_blocked"]
     assert rows[AN]["detail"] == "do_not_call: matches the pattern +8498*"
+    assert rows[LAN]["detail"] == "do_not_call: on the list PARTNERS"
+    (released,) = [row for row in await house.rows(attempt_events) if row["kind"] == "released"]
+    assert released["detail"] == {"reason": "do_not_call", "why": "do_not_call: on the list PARTNERS"}
     assert ids[AN] == rows[AN]["id"]
 
 
