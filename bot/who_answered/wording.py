@@ -40,6 +40,10 @@ VOICEMAIL: Final = re.compile(
     r"(?:not (?:available|reachable|be reached|in service|answering|able)|unavailable|switched off|busy|turned off)\b"
     r"|\b(?:number|mobile|phone) you (?:are|have|were)? ?(?:\w+ ){1,3}?(?:is|has been)"
     r" (?:not(?! accept)|disconnected|switched|turned|no longer|unavailable)\b"
+    # Nobody picks up and begins so. Not of "the person you are calling", who may have a screener.
+    r"|\A(?:(?:hello|hi|sorry|we are sorry|i am sorry)\b[ ,.!]*)*the (?:customer|subscriber|user|number"
+    r"|(?:(?:mobile|cell) )?phone|mobile) you (?:are|have|were) (?:calling|called|dialed|dialled|trying to)\b"
+    r"|\b(?:i am|we are) unable to (?:answer|take) your call\b"
     r"|\bcall (?:has been|is being|was) (?:forwarded|diverted|transferred to)\b"
     r"|\bwhen you (?:have|are) (?:finished|done) (?:recording|speaking)\b"
     r"|\b(?:you have|you've) reached\b.*\b(?:leave|message|tone|beep|not available|unavailable|can not"
