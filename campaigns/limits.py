@@ -49,7 +49,7 @@ async def set_budget(conn: AsyncConnection, campaign_id: int, budget: Decimal | 
     that is not more than nought or finer than the currency can pay.
     """
     await lock_campaigns(conn, [campaign_id])
-    row = await _with_limits(conn, campaign_id)
+    row = await with_limits(conn, campaign_id)
     check_amount(budget, row["currency"], "budget")
     if budget is None:
         values: dict[str, Any] = {"budget": None, "spent": None, "reserved": None}
@@ -83,7 +83,7 @@ def check_amount(amount: Decimal | None, currency: str, field: str) -> None:
 
 async def budget_state(conn: AsyncConnection, campaign_id: int) -> BudgetState:
     """How the campaign's money stands, with a budget or without; raises `UnknownCampaign`."""
-    row = await _with_limits(conn, campaign_id)
+    row = await with_limits(conn, campaign_id)
     return BudgetState(row["budget"], **await _sums(conn, campaign_id), currency=row["currency"])
 
 
@@ -115,7 +115,7 @@ async def allows_one_more(conn: AsyncConnection, campaign_id: int, number: str |
 
     Raises `UnknownCampaign`.
     """
-    row = await _with_limits(conn, campaign_id)
+    row = await with_limits(conn, campaign_id)
     limits = Funds.of(row)
     if not limits:
         return None
@@ -143,7 +143,11 @@ async def require_money(conn: AsyncConnection, campaign_id: int) -> None:
     raise CampaignError(f"campaign {code} cannot pay for a call; {short.told}; {remedy}")
 
 
-async def _with_limits(conn: AsyncConnection, campaign_id: int) -> Mapping[str, Any]:
+async def with_limits(conn: AsyncConnection, campaign_id: int) -> Mapping[str, Any]:
+    """The campaign's row with its tariff's `definition` and `currency`, and its account's `credit_limit` and `prepaid`.
+
+    Raises `UnknownCampaign`.
+    """
     statement = (
         select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
         .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)

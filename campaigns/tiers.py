@@ -57,6 +57,13 @@ class MonthBlocks:
         return row["account_id"], row["is_test"], local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+async def blocks_of_month(conn: AsyncConnection, account_id: int, now: datetime, *, is_test: bool) -> int:
+    """Blocks that an account has used so far in the calendar month of `now`, in its time zone."""
+    zone = (await conn.execute(select(accounts.c.time_zone).where(accounts.c.id == account_id))).scalar_one()
+    month = now.astimezone(zone_of(zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return await _used(conn, (account_id, is_test, month))
+
+
 async def _used(conn: AsyncConnection, count: _Count) -> int:
     account_id, is_test, month = count
     following = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)

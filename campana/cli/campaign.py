@@ -128,6 +128,7 @@ def start(
     async def work() -> CampaignStatus:
         async with open_app(settings) as opened:
             campaign_id = await opened.campaigns.find(code)
+            await forecasting.tell_when_limited(opened, campaign_id)
             if detach:
                 await opened.campaigns.start(campaign_id)
             else:
@@ -188,6 +189,7 @@ def stop(
         console.print(f"campaign {code} is {state}")
 
 
+app.command("forecast", epilog="Example: campana campaign forecast SPRING --json")(forecasting.forecast)
 app.command("budget", epilog="Example: campana campaign budget SPRING 2500000")(money.budget)
 
 
