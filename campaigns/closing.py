@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINISHED, OPEN, UNFINISHED, AttemptPhase, CampaignState, move_campaign
@@ -37,8 +37,9 @@ async def lock_campaigns(conn: AsyncConnection, campaign_ids: Collection[int]) -
 async def close_finished(conn: AsyncConnection, campaign_ids: Collection[int], now: datetime) -> list[Finished]:
     """Close those of the campaigns in which no call is live and, unless they were ended, no contact is left.
 
-    A campaign is completed only from running or paused; stopped and expired ones keep their state. Either way its
-    report enters the outbox, in this transaction, once.
+    One that stays open for further contacts ends at its end date or by a person's stop alone. A campaign is completed
+    only from running or paused; stopped and expired ones keep their state. Either way its report enters the outbox, in
+    this transaction, once.
     """
     if not campaign_ids:
         return []
@@ -46,7 +47,7 @@ async def close_finished(conn: AsyncConnection, campaign_ids: Collection[int], n
     live = exists().where(attempts.c.campaign_id == campaigns.c.id, attempts.c.phase != words([AttemptPhase.ENDED])[0])
     left = exists().where(contacts.c.campaign_id == campaigns.c.id, contacts.c.state.in_(words(sorted(UNFINISHED))))
     rows = await conn.execute(
-        select(campaigns.c.id, campaigns.c.state, left.label("left"))
+        select(campaigns.c.id, campaigns.c.state, or_(left, campaigns.c.stays_open).label("left"))
         .where(campaigns.c.id.in_(sorted(campaign_ids)), campaigns.c.finished_at.is_(None), ~live)
         .order_by(campaigns.c.id)
     )

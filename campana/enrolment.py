@@ -159,6 +159,7 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         caller_id=definition.caller_id,
         script_type=definition.script_type,
         is_test=definition.rehearsal,
+        stays_open=definition.stays_open,
         start_at=_midnight(definition.start, zone),
         end_at=_midnight(definition.end, zone, days=1),
         windows=[[f"{w.opens:%H:%M}", f"{w.closes:%H:%M}"] for w in definition.windows],

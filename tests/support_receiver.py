@@ -31,6 +31,8 @@ class Receiver:
     port: int = 0
     answers: list[int | None] = field(default_factory=lambda: [204])
     received: list[Received] = field(default_factory=list)
+    #: Set with the first request.
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -43,6 +45,7 @@ class Receiver:
                 headers = {name.lower(): text for name, _, text in (line.partition(": ") for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.received.append(Received(head[0].split()[1], headers, body))
+                self.told.set()
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if answer is None:
                     await reader.read()

@@ -74,7 +74,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command("test", epilog="Example: campana webhook test 1")
-def test_(context: typer.Context, webhook: Id, as_json: AsJson = False) -> None:
+def send_test(context: typer.Context, webhook: Id, as_json: AsJson = False) -> None:
     """Send a test event now and show what the receiver answered; exit 1 when it did not take it."""
 
     async def work(opened: App, hooks: Webhooks) -> Delivery:

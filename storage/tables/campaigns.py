@@ -100,6 +100,8 @@ campaigns = Table(
     Column("running_since", UtcTime),
     # Waiting contacts that nobody reached this long after they came in expire; null: never.
     Column("contact_expires_days", Integer),
+    # Whether it waits for further contacts when nobody is left, instead of completing.
+    Column("stays_open", Boolean, nullable=False, default=False, server_default=false()),
     UniqueConstraint("account_id", "code"),
 )
 

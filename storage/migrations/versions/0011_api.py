@@ -12,6 +12,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("campaigns", sa.Column("stays_open", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "api_tokens",
         sa.Column("id", _ID, nullable=False),
@@ -86,3 +87,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("webhook_deliveries", "webhooks", "api_requests", "api_tokens"):
         op.drop_table(table)
+    op.drop_column("campaigns", "stays_open")
