@@ -31,7 +31,7 @@ async def _forecast(house: House, campaign_id: int, **options: Any) -> Forecast:
 
 
 async def _people(house: House, campaign_id: int, count: int, first: int, **values: Any) -> None:
-    row = {"campaign_id": campaign_id, "line": 1, "variables": {}, "state": "pending", "attempts": 0}
+    row: dict[str, Any] = {"campaign_id": campaign_id, "line": 1, "variables": {}, "state": "pending", "attempts": 0}
     rows = [row | {"phone": number(n), "number": number(n)} | values for n in range(first, first + count)]
     async with house.database.write() as conn:
         await conn.execute(insert(contacts), rows)
@@ -41,7 +41,12 @@ async def _called_before(house: House, count: int, *, bot_id: int, talk_s: int) 
     """Half of the calls were answered; the others rang for 20 s."""
     past = await house.campaign(bot_id=bot_id)
     contact_id = await house.contact(past, number(999), state="done")
-    common = {"account_id": house.account_id, "campaign_id": past, "contact_id": contact_id, "bot_id": bot_id}
+    common: dict[str, Any] = {
+        "account_id": house.account_id,
+        "campaign_id": past,
+        "contact_id": contact_id,
+        "bot_id": bot_id,
+    }
     common |= {"trunk": "line", "attempt_no": 1, "origin": "import", "number": number(999), "node": "n"}
     common |= {"lease_until": NOW, "phase": "ended", "claimed_at": NOW, "currency": "USD", "tariff_snapshot": {}}
     rows = []
@@ -50,7 +55,12 @@ async def _called_before(house: House, count: int, *, bot_id: int, talk_s: int) 
         answered = began + timedelta(seconds=10) if place % 2 else None
         ended = answered + timedelta(seconds=talk_s) if answered else began + timedelta(seconds=20)
         told = ("USER_HANGUP", "HUP", "HUP") if answered else ("NOANSWER", "NA", "NA")
-        row = {"id": f"{past}-{place}", "originated_at": began, "answered_at": answered, "ended_at": ended}
+        row: dict[str, Any] = {
+            "id": f"{past}-{place}",
+            "originated_at": began,
+            "answered_at": answered,
+            "ended_at": ended,
+        }
         row |= dict(zip(("call_status", "action_code", "code_family"), told, strict=True))
         rows.append(common | row | {"messages": 4 if answered else 0, "acw_ms": 1000 if answered else 0})
     async with house.database.write() as conn:
@@ -86,7 +96,13 @@ async def test_contacts_are_counted_and_those_that_will_not_be_called_by_reason(
 
 async def test_the_bots_own_calls_count_before_the_accounts_and_those_before_defaults(house: House) -> None:
     async with house.database.write() as conn:
-        values = {"account_id": house.account_id, "version": 1, "language": "en", "voice": "v", "script": ""}
+        values: dict[str, Any] = {
+            "account_id": house.account_id,
+            "version": 1,
+            "language": "en",
+            "voice": "v",
+            "script": "",
+        }
         made = await conn.execute(insert(bots).values(name="Other", created_at=NOW, **values))
         key = made.inserted_primary_key
         assert key is not None
