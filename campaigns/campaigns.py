@@ -207,6 +207,8 @@ class Campaigns:
         return await self._database.transact(lambda conn: set_budget(conn, campaign_id, budget, self._clock.now()))
 
     async def _require_somebody(self, conn: AsyncConnection, row: Mapping[str, Any]) -> None:
+        if row["stays_open"]:
+            return
         left = contacts.c.state.in_(words(sorted(UNFINISHED)))
         somebody = select(contacts.c.id).where(contacts.c.campaign_id == row["id"], left).limit(1)
         if (await conn.execute(somebody)).first() is None:

@@ -119,6 +119,7 @@ class CampaignDefinition(_Part):
     report_emails: tuple[str, ...] = ()
     budget: Amount | None = Field(None, gt=0)
     rehearsal: bool = False
+    stays_open: bool = False
 
     @model_validator(mode="before")
     @classmethod
