@@ -86,6 +86,8 @@ class NewCampaign:
     codes: Mapping[str, Any] = field(default_factory=dict)
     report_emails: Sequence[str] = ()
     budget: Decimal | None = None
+    #: Whether it waits for further contacts when nobody is left, instead of completing.
+    stays_open: bool = False
 
 
 @dataclass(frozen=True)
