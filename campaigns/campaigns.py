@@ -18,8 +18,10 @@ from campaigns.errors import CampaignError, IllegalMove, UnknownCampaign
 from campaigns.followup_rules import parse_follow_ups, resolve_bots
 from campaigns.frequency import Caps
 from campaigns.hours import check_hours
-from campaigns.retargeting import note_target, parse_retarget
+from campaigns.launching import RequiredVariables, require_variables
 from campaigns.limits import BudgetState, begin_budget, require_money, set_budget
+from campaigns.neglect import expire_neglected, next_expiry
+from campaigns.retargeting import note_target, parse_retarget
 from campaigns.retries import parse_rules
 from campaigns.routing import Route, trunks_of
 from campaigns.states import (
@@ -85,9 +87,10 @@ class NewCampaign:
     retarget: Mapping[str, Any] | None = None
     codes: Mapping[str, Any] = field(default_factory=dict)
     report_emails: Sequence[str] = ()
-    budget: Decimal | None = None
+    contact_expires_days: int | None = None
     #: Whether it waits for further contacts when nobody is left, instead of completing.
     stays_open: bool = False
+    budget: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,13 @@ async def _require_trunks(conn: AsyncConnection, new: NewCampaign) -> None:
 class Campaigns:
     """The campaigns of a database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, required_variables: RequiredVariables | None = None
+    ) -> None:
+        """`required_variables` tells what each contact must bring; without it a start does not ask."""
         self._database = database
         self._clock = clock
+        self._required_variables = required_variables
 
     async def create(self, new: NewCampaign) -> int:
         """Store a campaign as a draft; its id. Raises `CampaignError` for what could never run, or a taken code."""
@@ -190,7 +197,14 @@ class Campaigns:
             return list((await conn.execute(select(campaigns.c.id).order_by(campaigns.c.id.desc()))).scalars())
 
     async def start(self, campaign_id: int) -> CampaignState:
-        """Run the campaign, now or from its start date on; also resumes a paused one. Raises `CampaignError`."""
+        """Run the campaign, now or from its start date on; also resumes a paused one. Raises `CampaignError`.
+
+        Refused as `MissingVariables` while contacts wait without something that the script says.
+        """
+        if self._required_variables is not None:
+            names = await self._required_variables(campaign_id)
+            async with self._database.read() as conn:
+                await require_variables(conn, await self._row(conn, campaign_id, lock=False), names)
         async with self._database.write() as conn:
             row = await self._row(conn, campaign_id)
             if row["state"] in {CampaignState.DRAFT, CampaignState.SCHEDULED}:
@@ -231,7 +245,8 @@ class Campaigns:
             return state
 
     async def sweep(self) -> list[Finished]:
-        """What the calendar does: scheduled campaigns start, those past their end date expire."""
+        """What the calendar does: scheduled campaigns start, those past their end date expire, and so do contacts
+        that nobody reached in time."""
 
         async def work(conn: AsyncConnection) -> list[Finished]:
             now = self._clock.now()
@@ -241,16 +256,18 @@ class Campaigns:
             for campaign_id in expired:
                 await self._move(conn, await self._row(conn, campaign_id), CampaignState.EXPIRED)
                 await self._end_waiting(conn, campaign_id, ContactState.EXPIRED, "end_date_reached")
-            return await close_finished(conn, expired, now)
+            finished = await close_finished(conn, expired, now)
+            return finished + await expire_neglected(conn, now, by="calendar")
 
         return await self._database.transact(work)
 
     async def next_date(self) -> datetime | None:
-        """The next start or end date that a sweep will act on."""
+        """The next start or end date, or expiry of a contact, that a sweep will act on."""
         starts = select(func.min(campaigns.c.start_at)).where(campaigns.c.state == CampaignState.SCHEDULED.value)
         ends = select(func.min(campaigns.c.end_at)).where(campaigns.c.state.in_([s.value for s in OPEN]))
         async with self._database.read() as conn:
             dates = [(await conn.execute(statement)).scalar_one() for statement in (starts, ends)]
+            dates.append(await next_expiry(conn))
         return min((date for date in dates if date is not None), default=None)
 
     async def has_finished(self, campaign_id: int) -> bool:

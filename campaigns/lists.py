@@ -15,17 +15,16 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.checking import check_rows
-from campaigns.errors import CampaignError, UnknownCampaign
+from campaigns.intake import lock_campaign, refuse_closed
 from campaigns.judging import holders, judge
 from campaigns.listfile import ListError, Source
 from campaigns.packing import Packed, store_rows
 from campaigns.previewing import Preview, Reading, missing, preview
 from campaigns.resultfile import ResultFile, result_file
 from campaigns.rows import Row, RowRules, RowStatus
-from campaigns.states import CampaignState
 from storage.clock import Clock, SystemClock
 from storage.database import Database
-from storage.tables import campaigns, contacts, list_imports
+from storage.tables import contacts, list_imports
 
 __all__ = ["ImportSummary", "ListError", "Preview", "RowStatus", "holders", "import_list", "preview"]
 
@@ -34,7 +33,6 @@ BATCH_ROWS: Final = 2000
 _LONG_LINES: Final = 20_000
 #: What the detail of a refused row begins with.
 _REFUSALS: Final = frozenset(RowStatus) - {RowStatus.ACCEPTED}
-_OPEN: Final = {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED}
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ async def _begin(database: Database, campaign_id: int, source: Source, reading: 
     """The import of this very file, so read, into the campaign: the one that exists, else a new one."""
 
     async def work(conn: AsyncConnection) -> _Import:
-        campaign = await _locked(conn, campaign_id)
+        campaign = await lock_campaign(conn, campaign_id)
         table = list_imports.c
         known = await conn.execute(
             select(table.id, table.rows, table.counts, table.result_path)
@@ -130,7 +128,7 @@ async def _begin(database: Database, campaign_id: int, source: Source, reading: 
             # The path is set when the last row is stored.
             finished = found.result_path is not None
             return _Import(found.id, campaign, source, found.rows, Counter(found.counts), finished=finished)
-        _refuse_closed(campaign)
+        refuse_closed(campaign)
         values = {
             "campaign_id": campaign_id,
             "file_name": source.path.name[-255:],
@@ -146,28 +144,12 @@ async def _begin(database: Database, campaign_id: int, source: Source, reading: 
     return await database.transact(work)
 
 
-async def _locked(conn: AsyncConnection, campaign_id: int) -> RowMapping:
-    """The campaign's row, held against other imports into it until the transaction ends."""
-    found = await conn.execute(select(campaigns).where(campaigns.c.id == campaign_id).with_for_update())
-    campaign = found.mappings().first()
-    if campaign is None:
-        raise UnknownCampaign(f"there is no campaign with the id {campaign_id}")
-    return campaign
-
-
-def _refuse_closed(campaign: RowMapping) -> None:
-    if campaign["state"] not in _OPEN:
-        raise CampaignError(
-            f"campaign {campaign['code']} is {campaign['state']} and takes no contacts; create another for this list"
-        )
-
-
 async def _store(database: Database, job: _Import, batch: list[Packed], clock: Clock, *, hold: bool) -> list[Packed]:
     """Judge a batch against the campaign and the do-not-call lists and store it, all in one transaction."""
 
     async def work(conn: AsyncConnection) -> list[Packed]:
-        campaign = await _locked(conn, job.campaign["id"])
-        _refuse_closed(campaign)
+        campaign = await lock_campaign(conn, job.campaign["id"])
+        refuse_closed(campaign)
         rows = await judge(conn, campaign, batch, import_id=job.id)
         now = clock.now()
         counts = job.counts + Counter(row.status.value for row in rows)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.rows import Row, RowStatus
 from campaigns.states import ContactState
-from storage.rows import insert_plain
+from storage.rows import insert_plain, insert_plain_one
 from storage.tables import contacts
 from storage.types import E164, UtcTime
 
@@ -82,18 +82,44 @@ async def store_rows(
     now: datetime,
 ) -> None:
     """Add the rows to the campaign as contacts; `hold` keeps the accepted ones back until they are released."""
-    states: dict[RowStatus, str] = {status: state.value for status, state in _STATES.items()}
-    if hold:
-        states[RowStatus.ACCEPTED] = ContactState.HELD.value
+    await insert_plain(
+        conn, contacts, _COLUMNS, _rows(campaign, rows, import_id=import_id, origin=origin, hold=hold, now=now)
+    )
+
+
+async def store_one(
+    conn: AsyncConnection,
+    campaign: RowMapping | Mapping[str, Any],
+    row: Packed,
+    *,
+    origin: str,
+    hold: bool,
+    now: datetime,
+) -> int:
+    """`store_rows` for one row of no list; the contact's id."""
+    (values,) = _rows(campaign, [row], import_id=None, origin=origin, hold=hold, now=now)
+    return int(await insert_plain_one(conn, contacts, _COLUMNS, values))
+
+
+def expiry(campaign: RowMapping | Mapping[str, Any], now: datetime) -> datetime | None:
+    """When a contact that comes into the campaign now is given up if nobody reaches it; None: never."""
     days = campaign["contact_expires_days"]
-    common = campaign["id"], import_id, origin, _stored(now), _stored(now + timedelta(days=days)) if days else None
-    await insert_plain(conn, contacts, _COLUMNS, _rows(rows, states, common, now))
+    return now + timedelta(days=days) if days else None
 
 
 def _rows(
-    rows: Iterable[Packed], states: Mapping[RowStatus, str], common: tuple[Any, ...], now: datetime
+    campaign: RowMapping | Mapping[str, Any],
+    rows: Iterable[Packed],
+    *,
+    import_id: int | None,
+    origin: str,
+    hold: bool,
+    now: datetime,
 ) -> list[tuple[Any, ...]]:
-    campaign_id, import_id, origin, entered_at, expires_at = common
+    states: dict[RowStatus, str] = {status: state.value for status, state in _STATES.items()}
+    if hold:
+        states[RowStatus.ACCEPTED] = ContactState.HELD.value
+    campaign_id, entered_at, expires_at = campaign["id"], _stored(now), _stored(expiry(campaign, now))
     made = []
     for line, phone, number, status, detail, key, schedule_at, columns in rows:
         accepted = status is RowStatus.ACCEPTED
@@ -112,5 +138,5 @@ def _rows(
     return made
 
 
-def _stored(instant: datetime) -> int | None:
+def _stored(instant: datetime | None) -> int | None:
     return _INSTANT.process_bind_param(instant, _DIALECT)

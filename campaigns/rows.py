@@ -73,7 +73,8 @@ def check_row(record: Record, rules: RowRules) -> Row:
     values = {name: cells[at] for at, name in columns.reserved.items() if at < width and cells[at]}
     variables = {name: cells[at] for at, name in columns.variables.items() if at < width and cells[at]}
     phone = record.cells[columns.phone] if columns.phone < width else ""
-    row = Row(record.line, phone.strip(), None, RowStatus.ACCEPTED, "", {}, variables)
+    # What a refused row says in the reserved columns is kept too, so that it can be mended in place.
+    row = Row(record.line, phone.strip(), None, RowStatus.ACCEPTED, "", {}, {**values, **variables})
     if record.error:
         return row.turned(RowStatus.INVALID, record.error)
     if any(cells[len(columns.headers) :]):
@@ -91,7 +92,7 @@ def _numbered(row: Row, phone: str, values: Mapping[str, str], rules: RowRules) 
         return row._replace(number=found.e164, status=RowStatus.INVALID, detail=str(error))
     detail = f"repaired: {', '.join(found.repaired)}" if found.repaired else ""
     # A script may say {name} or {phone}: what stands in a reserved column is a variable too.
-    variables = {**values, "phone": found.e164, **row.variables}
+    variables = {**row.variables, "phone": found.e164}
     missing = sorted(rules.required_variables - variables.keys())
     if missing:
         detail = ", ".join(missing)

@@ -101,8 +101,9 @@ _ENDED_WAITING = frozenset(
 _CONTACT_MOVES: Mapping[ContactState, frozenset[ContactState]] = {
     state: frozenset() for state in ContactState if state not in UNFINISHED
 } | {
-    ContactState.HELD: _ENDED_WAITING | {ContactState.PENDING},
-    **{state: _ENDED_WAITING | {ContactState.IN_PROGRESS} for state in DIALLABLE},
+    # Released, a contact goes back to where it was held.
+    ContactState.HELD: _ENDED_WAITING | DIALLABLE,
+    **{state: _ENDED_WAITING | {ContactState.HELD, ContactState.IN_PROGRESS} for state in DIALLABLE},
     ContactState.IN_PROGRESS: frozenset(ContactState)
     - {ContactState.HELD, ContactState.DUPLICATE, ContactState.IN_PROGRESS},
 }

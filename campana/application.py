@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.campaigns import Campaigns
+from campaigns.contacts import Contacts
 from campaigns.limits import set_credit_limit
 from campana.errors import SettingsError
 from campana.settings import AnyTrunkSettings, Settings
@@ -32,7 +33,15 @@ class App:
 
     @property
     def campaigns(self) -> Campaigns:
-        return Campaigns(self.database, self.clock)
+        from campana.enrolment import required_variables
+
+        return Campaigns(
+            self.database, self.clock, required_variables=lambda campaign_id: required_variables(self, campaign_id)
+        )
+
+    @property
+    def contacts(self) -> Contacts:
+        return Contacts(self.database, self.clock)
 
 
 @contextlib.asynccontextmanager

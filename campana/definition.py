@@ -117,6 +117,7 @@ class CampaignDefinition(_Part):
     retarget: dict[str, Any] | None = None
     codes: dict[str, Any] = Field(default_factory=dict)
     report_emails: tuple[str, ...] = ()
+    contact_expires_days: int | None = Field(None, ge=1, le=3650)
     budget: Amount | None = Field(None, gt=0)
     rehearsal: bool = False
     stays_open: bool = False

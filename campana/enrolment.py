@@ -175,6 +175,7 @@ def _new_campaign(app: App, definition: CampaignDefinition, zone: str) -> NewCam
         lost_calls=definition.lost_calls,
         caps=definition.caps or None,
         report_emails=list(definition.report_emails),
+        contact_expires_days=definition.contact_expires_days,
         budget=definition.budget,
     )
 

@@ -47,9 +47,10 @@ async def contact_attempts(conn: AsyncConnection, of: Of) -> Check:
 
 
 async def codes(conn: AsyncConnection, of: Of) -> Check:
-    """Every ended attempt has a code, a class and a call status."""
+    """Every ended attempt has a code, a class and, unless it was a visit, a call status."""
     c = attempts.c
-    complete = and_(c.action_code.is_not(None), c.code_class.is_not(None), c.call_status.is_not(None))
+    told = or_(c.call_status.is_not(None), c.call_type == "visitor")
+    complete = and_(c.action_code.is_not(None), c.code_class.is_not(None), told)
     counts = select(func.count(), func.count().filter(complete)).select_from(attempts).where(*of.ended())
     total, coded = (await conn.execute(counts)).one()
     wrong = select(c.id).where(*of.ended(), ~complete).order_by(c.id)

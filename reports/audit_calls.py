@@ -48,7 +48,7 @@ async def recorded(conn: AsyncConnection, of: Of, recordings_dir: Path) -> Check
     statement = (
         select(c.id, TALK_MS.label("talk_ms"), least.label("least_ms"), recordings.c.path, recordings.c.duration_ms)
         .outerjoin(recordings, recordings.c.attempt_id == attempts.c.id)
-        .where(*of.ended(), ANSWERED, recordings.c.error.is_(None), attempts.c.lost.is_(False))
+        .where(*of.calls(), ANSWERED, recordings.c.error.is_(None), attempts.c.lost.is_(False))
         .order_by(attempts.c.id)
     )
     calls = (await conn.execute(statement)).all()

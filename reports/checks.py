@@ -41,5 +41,9 @@ class Of:
     def ended(self) -> list[ColumnElement[bool]]:
         return [*self.placed(), attempts.c.phase == "ended"]
 
+    def calls(self) -> list[ColumnElement[bool]]:
+        """Those that ended on the network: without visits, which have no call status and no recording."""
+        return [*self.ended(), attempts.c.call_type != "visitor"]
+
     def contacts(self) -> list[ColumnElement[bool]]:
         return [] if self.campaign_id is None else [contacts.c.campaign_id == self.campaign_id]

@@ -37,6 +37,14 @@ async def insert_plain(
         await conn.exec_driver_sql(statement, list(rows))
 
 
+async def insert_plain_one(conn: AsyncConnection, table: Table, names: Sequence[str], row: tuple[Any, ...]) -> Any:
+    """`insert_plain` of one row; its id."""
+    mark = "?" if conn.dialect.name == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(names))
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) RETURNING id"  # noqa: S608 - as above
+    return (await conn.exec_driver_sql(statement, row)).scalar_one()
+
+
 async def update_each(
     conn: AsyncConnection, table: Table, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> int:
