@@ -87,7 +87,6 @@ class AttemptDetail:
     answer_to_first_word_ms: int | None
     trunk: str
     caller_id: str | None
-    origin: str
     lost: bool
     #: The part of the talk that was the bot's; None when nobody answered.
     bot_ms: int | None
@@ -100,7 +99,6 @@ async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetai
         attempts.c.answer_to_first_word_ms,
         attempts.c.trunk,
         attempts.c.caller_id,
-        attempts.c.origin,
         attempts.c.lost,
         attempts.c.bot_ms,
     )

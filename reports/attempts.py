@@ -42,6 +42,8 @@ class AttemptRow:
     name: str | None
     number: str
     attempt_no: int
+    #: import, manual, api, retarget, recycle; retry or callback.
+    origin: str
     phase: str
     is_test: bool
     originated_at: datetime
@@ -86,6 +88,7 @@ _FROM_ATTEMPTS = [
     "contact_id",
     "number",
     "attempt_no",
+    "origin",
     "phase",
     "is_test",
     "originated_at",

@@ -46,6 +46,7 @@ ATTEMPT_COLUMNS: Final = (
     "currency",
     "recording",
     "transcript",
+    "origin",
 )
 CONTACT_COLUMNS: Final = (
     "contact_id",
@@ -120,6 +121,7 @@ def _attempt(row: AttemptRow, transcript: str | None) -> Sequence[Cell]:
         row.currency,
         row.recording,
         transcript,
+        row.origin,
     )
 
 

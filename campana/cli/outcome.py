@@ -28,7 +28,9 @@ def set_code(
     note: Annotated[str | None, typer.Option(help="Why; kept with the call and in the contact's trail.")] = None,
     call_back_at: Annotated[
         str | None,
-        typer.Option(help='Call the contact then: "2026-03-03 09:30", in the campaign\'s time zone unless one is given.'),
+        typer.Option(
+            help='Call the contact then, such as "2026-03-03 09:30"; in the campaign\'s time zone unless told.'
+        ),
     ] = None,
     by: Annotated[str | None, typer.Option(help="Who sets it; the user of this machine unless told.")] = None,
     as_json: AsJson = False,

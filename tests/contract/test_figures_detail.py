@@ -169,7 +169,7 @@ async def test_an_attempt_is_shown_whole(database: Database) -> None:
     assert [event.to_phase for event in detail.events] == ["originating", "ringing"]
     assert [turn.speaker for turn in detail.turns] == ["bot", "customer"] * 3
     assert [turn.voice_to_voice_ms for turn in detail.turns[::2]] == [450, 1200, None]
-    assert (detail.answer_to_first_word_ms, detail.trunk, detail.origin, detail.recording) == (
+    assert (detail.answer_to_first_word_ms, detail.trunk, detail.row.origin, detail.recording) == (
         350,
         "trunk",
         "import",

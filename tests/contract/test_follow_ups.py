@@ -13,6 +13,9 @@ from campaigns.closing import Finished
 from campaigns.errors import BadFollowUp
 from campaigns.settling import Settlement
 from campaigns.waiting import WaitingTimes
+from reports.attempts import AttemptFilter
+from reports.rows import ATTEMPT_COLUMNS, attempt_cells
+from reports.scope import Scope
 from storage.database import Database
 from storage.tables import attempts, bots, campaigns, contact_events, contacts, do_not_call
 from telephony.call import NotAnswered
@@ -315,3 +318,24 @@ async def test_of_many_whose_time_is_over_none_is_left_out(house: House, monkeyp
     for _ in range(2):
         await looking.look()
     assert {row["priority"] for row in await house.rows(contacts)} == {8}
+
+
+async def test_each_attempt_keeps_where_it_came_from_and_the_export_says_so(house: House) -> None:
+    campaign_id = await house.campaign(max_attempts=3, retry_rules=_AGAIN)
+    origins = ("import", "manual", "api", "retarget", "recycle")
+    for place, origin in enumerate(origins):
+        await house.contact(campaign_id, number(place), origin=origin)
+    await house.campaigns.start(campaign_id)
+    ledger = house.ledger()
+    for _ in range(2):
+        for claim in (await ledger.claim(["line"], 9)).claims:
+            if claim.number == number(0):
+                await house.talk(ledger, claim, callback=True, callback_at=house.clock.now())
+            else:
+                await house.miss(ledger, claim)
+        house.clock.advance(minutes=10)
+    async with house.database.read() as conn:
+        cells = [row async for batch in attempt_cells(conn, Scope(campaign_id), AttemptFilter()) for row in batch]
+    shown = {(row[ATTEMPT_COLUMNS.index("attempt_no")], row[ATTEMPT_COLUMNS.index("origin")]) for row in cells}
+    assert shown == {(1, origin) for origin in origins} | {(2, "callback"), (2, "retry")}
+    assert len(cells) == 10

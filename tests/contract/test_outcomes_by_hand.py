@@ -37,9 +37,9 @@ async def house(database: Database) -> House:
     return await House(database).build()
 
 
-async def _running(house: House, people: int = 2, **fields: Any) -> int:
+async def _running(house: House, people: int = 2) -> int:
     """A campaign that goes on with a contact that is not due."""
-    campaign_id = await house.campaign(people=0, codes=_CODES, **{"retry_rules": _RULES, "max_attempts": 2} | fields)
+    campaign_id = await house.campaign(codes=_CODES, retry_rules=_RULES, max_attempts=2)
     for place in range(people):
         await house.contact(campaign_id, number(place), next_at=None if place < people - 1 else NOW + 900 * MINUTE)
     await house.campaigns.start(campaign_id)
