@@ -275,6 +275,11 @@ class Campaigns:
         async with self._database.read() as conn:
             return (await self._row(conn, campaign_id, lock=False))["finished_at"] is not None
 
+    async def time_zone(self, campaign_id: int) -> str:
+        """The IANA zone of the campaign's windows and dates; raises `UnknownCampaign`."""
+        async with self._database.read() as conn:
+            return str((await self._row(conn, campaign_id, lock=False))["time_zone"])
+
     async def route(self, campaign_id: int) -> Route:
         """Which of its trunks the campaign's calls go out by now, and why not by those before it."""
         async with self._database.read() as conn:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from billing.currency import round_money
 from campana.application import App, open_app
-from campana.cli.campaign import import_with_progress
+from campana.cli.lists import import_with_progress
 from campana.cli.models import fetch_with_progress, needed
 from campana.definition import load_definition
 from campana.dialling import run_shown, warm_up

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from campaigns.campaigns import CampaignStatus
-from campaigns.lists import ImportSummary, import_list
 from campana.application import App, open_app
-from campana.cli import forecasting, money
+from campana.cli import forecasting, lists, money
 from campana.cli import recycle as recycle_command
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
-from campana.enrolment import enrol, required_variables
+from campana.enrolment import enrol
 from campana.mailing import open_outbox, waiting_reports
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: create, import contacts, start, pause, stop, status.")
 
+app.command("preview", epilog=lists.PREVIEW_EPILOG)(lists.preview)
+app.command("import", epilog=lists.IMPORT_EPILOG)(lists.import_contacts)
 app.command("recycle", epilog=recycle_command.EPILOG)(recycle_command.recycle_command)
 
 Code = Annotated[str, typer.Argument(help="The campaign's code.")]
@@ -48,68 +48,6 @@ def create(
     else:
         console.print(
             f"campaign {definition.code} is a draft; next: campana campaign import {definition.code} LIST.csv"
-        )
-
-
-@app.command("import", epilog="Example: campana campaign import SPRING customers.csv")
-def import_contacts(
-    context: typer.Context,
-    code: Code,
-    file: Annotated[Path, typer.Argument(help="CSV file or workbook (XLSX, XLS, ODS) with one contact a row.")],
-    encoding: Annotated[
-        str | None, typer.Option(help="Encoding of the file, such as cp1258; UTF-8 unless told.")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Column separator; found out unless told.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first with content unless told.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add a contact list; every row gets a result, and a bad row never stops the rest."""
-    settings = settings_of(context)
-
-    async def work() -> ImportSummary:
-        async with open_app(settings) as opened:
-            campaign_id = await opened.campaigns.find(code)
-            return await import_with_progress(
-                opened, campaign_id, file, encoding=encoding, delimiter=delimiter, sheet=sheet
-            )
-
-    summary = run(work())
-    if as_json:
-        print_json(asdict(summary))
-        return
-    shown = ", ".join(f"{count} {status.value}" for status, count in summary.counts.items() if count)
-    console.print(f"{summary.rows} rows: {shown}", highlight=False)
-    if summary.missing_columns:
-        console.print(f"the script needs columns that the list has not: {', '.join(summary.missing_columns)}")
-    console.print(f"result of every row: {summary.result_path}", highlight=False, soft_wrap=True)
-
-
-async def import_with_progress(
-    opened: App,
-    campaign_id: int,
-    file: Path,
-    *,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    sheet: str | None = None,
-) -> ImportSummary:
-    """Import with a bar on standard error; the result file goes to the data folder."""
-    folder = opened.settings.lists_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=stderr, transient=True) as bars:
-        bar = bars.add_task("rows", total=None)
-        return await import_list(
-            opened.database,
-            campaign_id,
-            file,
-            encoding=encoding,
-            delimiter=delimiter,
-            sheet=sheet,
-            required_variables=await required_variables(opened, campaign_id),
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
-            clock=opened.clock,
-            result_path=folder / f"{file.stem}.{campaign_id}.result.csv",
         )
 
 

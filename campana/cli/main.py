@@ -11,15 +11,15 @@ import typer
 from campana.cli import bench as bench_commands
 from campana.cli import call as call_command
 from campana.cli import campaign as campaign_commands
+from campana.cli import contacts as contact_commands
 from campana.cli import demo as demo_command
 from campana.cli import dnc as dnc_commands
 from campana.cli import doctor as doctor_command
-from campana.cli import figures as figure_commands
 from campana.cli import explain as explain_command
+from campana.cli import figures as figure_commands
 from campana.cli import models as models_commands
 from campana.cli import money as money_commands
 from campana.cli import node as node_commands
-from campana.cli import outcome as outcome_command
 from campana.cli import serve as serve_command
 from campana.cli import token as token_commands
 from campana.cli import trunk as trunk_commands
@@ -43,13 +43,13 @@ app.add_typer(money_commands.app, name="account")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(token_commands.app, name="token")
 app.add_typer(webhook_commands.app, name="webhook")
-app.add_typer(outcome_command.app, name="contact")
+app.add_typer(contact_commands.app, name="contact")
 app.add_typer(call_command.app)
+app.add_typer(explain_command.app)
 app.add_typer(figure_commands.app)
 app.add_typer(doctor_command.app)
 app.add_typer(models_commands.app, name="models")
 app.add_typer(bench_commands.app, name="bench")
-app.add_typer(explain_command.app)
 app.add_typer(config_app, name="config")
 
 

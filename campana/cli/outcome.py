@@ -15,12 +15,9 @@ from campana.dnc import who
 from campana.errors import CampanaError
 from campana.mailing import open_outbox
 
-app = typer.Typer(no_args_is_help=True, help="Contacts and what came of their calls.")
-
 EPILOG = 'Example: campana contact code 5f0c2a PTP --note "pays on Friday"'
 
 
-@app.command("code", epilog=EPILOG)
 def set_code(
     context: typer.Context,
     attempt_id: Annotated[str, typer.Argument(help="The call's id, as its page and the export show it.")],
