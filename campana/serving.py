@@ -15,6 +15,7 @@ from campaigns.errors import CampaignError
 from campaigns.runner import Runner
 from campana.api import ApiEnrolment
 from campana.application import App, open_app
+from campana.calling import calling_rules
 from campana.mailing import open_outbox
 from campana.node import open_node
 from campana.settings import Settings
@@ -25,10 +26,6 @@ from web.control import Action
 from web.errors import ControlRefused
 from web.server import serving
 from web.state import WebSettings
-
-
-def _nothing() -> None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
             WebSettings(recordings_dir=settings.recordings_folder, api_hosts=settings.web.api_hosts),
             control=Control(app.campaigns, runner),
             clock=app.clock,
-            api=ApiPorts(ApiEnrolment(app), wake=runner.wake if runner else _nothing),
+            api=ApiPorts(ApiEnrolment(app), rules=calling_rules(settings)),
         )
         async with serving(pages, host=host, port=port, api_bind=settings.web.api_address) as where:
             screen.print(f"dashboard: {where.url}  (Ctrl-C ends it)", highlight=False)

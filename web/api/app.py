@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from web.api import attempts, stock
+from web.api import attempts, calls, contacts, do_not_call, stock, webhooks
 from web.api.campaigns import campaign_routes
 from web.api.ports import ApiPorts
 from web.api.problems import EXPECTED, MEDIA_TYPE, Problem, Refused, answer, explain
@@ -56,8 +56,9 @@ def create_api(shared: Shared, ports: ApiPorts) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.shared, api.state.ports = shared, ports
-    for router in (campaign_routes(ports.enrolment), attempts.router, stock.router):
-        api.include_router(router)
+    api.include_router(campaign_routes(ports.enrolment))
+    for part in (contacts, calls, attempts, do_not_call, stock, webhooks):
+        api.include_router(part.router)
     for kind in (*EXPECTED, HTTPException, RequestValidationError, Exception):
         api.add_exception_handler(kind, explain)
     api.add_exception_handler(405, partial(_other_method, api))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-
-def _nothing() -> None:
-    return None
+from campaigns.rules import NO_RULES, CallingRules
 
 
 class Enrolment(Protocol):
@@ -35,7 +33,5 @@ class ApiPorts:
     """What the API is given."""
 
     enrolment: Enrolment
-    #: Makes a node in this process look for contacts at once.
-    wake: Callable[[], None] = _nothing
-    #: Makes the webhooks' workers look at once.
-    deliver: Callable[[], None] = _nothing
+    #: What every call of the account keeps to.
+    rules: CallingRules = NO_RULES

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from campaigns.errors import CampaignError, UnknownCampaign, UnknownTrunk
+from campaigns.errors import CampaignError, NotSuppressed, UnknownCampaign, UnknownContact, UnknownTrunk
+from campaigns.webhook_targets import BadTarget
+from campaigns.webhooks import UnknownWebhook
 from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
 from web.errors import BadFields, WebError
 
@@ -24,8 +26,11 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 #: The first that fits decides.
 _STATUSES: Final[Sequence[tuple[tuple[type[Exception], ...], int]]] = (
-    ((UnknownCampaign, UnknownTrunk, NoSuchCampaign, NoSuchAttempt), 404),
-    ((BadFilter,), 422),
+    (
+        (UnknownCampaign, UnknownContact, UnknownTrunk, UnknownWebhook, NotSuppressed, NoSuchCampaign, NoSuchAttempt),
+        404,
+    ),
+    ((BadFilter, BadTarget), 422),
     ((CampaignError, ReportError, WebError), 409),
 )
 #: Status → the kind's name in its URN, and its title.

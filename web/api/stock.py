@@ -12,10 +12,10 @@ from sqlalchemy import select
 from campaigns.trunks import Trunks, TrunkStatus
 from reports.overview import account_zone
 from reports.usage import Month, months_between, usage
-from storage.tables import bots, tariffs
+from storage.tables import bots, campaigns, tariffs
 from web.api.figures import Sums, sums_of
 from web.api.paging import Cursor, Limit, Listed, by_id, listed
-from web.api.route import ApiRoute, CallerDep, needs
+from web.api.route import ApiRoute, Caller, CallerDep, needs
 from web.tokens import Scope
 
 router = APIRouter(route_class=ApiRoute)
@@ -73,6 +73,13 @@ class Usage(BaseModel):
 
     time_zone: str
     data: list[UsageLine]
+
+
+async def bot_of(caller: Caller, campaign_id: int) -> str:
+    """The name of the campaign's bot."""
+    wanted = select(bots.c.name).join(campaigns, campaigns.c.bot_id == bots.c.id).where(campaigns.c.id == campaign_id)
+    async with caller.database.read() as conn:
+        return str(await conn.scalar(wanted))
 
 
 def _trunk(found: TrunkStatus) -> Trunk:
