@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns import frequency, suppression, trail
+from campaigns.alike import MANY, put_off_alike
 from campaigns.clauses import Clause
 from campaigns.hours import Hours
 from campaigns.legal import Purpose
@@ -59,14 +60,14 @@ async def set_aside(
     now: datetime,
 ) -> None:
     """Put off or take out the contacts that are hindered; the trail tells it when the reason is a new one."""
-    decisions: list[trail.Decision] = []
-    for row in rows:
-        hindrance = found.get(row["id"])
-        if hindrance is not None and row["detail"] != _reason(hindrance):
-            decisions.append(_decision(row["id"], hindrance))
+    hindered = [(row, found[row["id"]]) for row in rows if row["id"] in found]
+    decisions = [_decision(row["id"], why) for row, why in hindered if row["detail"] != _reason(why)]
     await update_each(conn, contacts, (({"id": i}, _values(hindrance)) for i, hindrance in found.items()))
     await tell_contacts(conn, [i for i, hindrance in found.items() if isinstance(hindrance, Barred)], now)
     await trail.note(conn, decisions, by=by, now=now)
+    by_law = [(row, why.until) for row, why in hindered if isinstance(why, PutOff) and why.clause is Clause.LEGAL_HOURS]
+    if len(by_law) >= MANY:
+        await put_off_alike(conn, by_law, by=by, now=now)
 
 
 def _reason(hindrance: Hindrance) -> str:
@@ -75,6 +76,12 @@ def _reason(hindrance: Hindrance) -> str:
         return hindrance.detail[:_DETAIL_LENGTH]
     told = f": {hindrance.detail}" if hindrance.detail else ""
     return f"{hindrance.clause.value}{told}"[:_DETAIL_LENGTH]
+
+
+def put_off_by(detail: str | None) -> Clause | None:
+    """The clause by which a claim put a contact off, from the contact's `detail`; None when none did."""
+    name = (detail or "").partition(":")[0]
+    return Clause(name) if name in set(Clause) else None
 
 
 def _values(hindrance: Hindrance) -> dict[str, Any]:

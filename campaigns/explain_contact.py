@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from campaigns.admission import Admission, Hindrance, PutOff
+from campaigns.admission import Admission, Hindrance, PutOff, put_off_by
 from campaigns.clauses import Clause
 from campaigns.due import KINDS, has_attempts_left, is_due, number_is_live
 from campaigns.explain_campaign import Standing
@@ -68,19 +68,14 @@ def _next_at(row: Mapping[str, Any], hindering: set[Clause], *, due: bool) -> Fi
     if due:
         return Finding(Clause.NEXT_AT, ok=True, text="due")
     later = f"{row['next_at']:%Y-%m-%d %H:%M:%S} UTC"
-    put_off_by = _put_off_by(row)
-    if put_off_by in hindering:
+    clause = put_off_by(row["detail"])
+    if clause in hindering:
         # It waits for that clause alone, and is told of there.
-        return Finding(Clause.NEXT_AT, ok=True, text=f"put off by {put_off_by.value}, looked at again at {later}")
+        return Finding(Clause.NEXT_AT, ok=True, text=f"put off by {clause.value}, looked at again at {later}")
     why = {ContactState.CALLBACK: "the customer asked for", ContactState.RETRY_WAIT: "the next attempt is for"}
     told = why.get(ContactState(row["state"]), "not before")
-    told = f"put off by {put_off_by.value} until" if put_off_by else told
+    told = f"put off by {clause.value} until" if clause else told
     return Finding(Clause.NEXT_AT, ok=False, text=f"{told} {later}", opens_at=row["next_at"])
-
-
-def _put_off_by(row: Mapping[str, Any]) -> Clause | None:
-    name = (row["detail"] or "").partition(":")[0]
-    return Clause(name) if name in set(Clause) else None
 
 
 def _admitted(

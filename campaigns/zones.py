@@ -45,6 +45,25 @@ def whereabouts(number: str) -> Whereabouts:
     return Whereabouts(country if country.isalpha() and country != "ZZ" else None, zones_of(number))
 
 
+def one_zone_prefix(number: str) -> str | None:
+    """`+84` for an E.164 number whose country code is that of one country with one zone; None for any other."""
+    try:
+        code = phonenumbers.parse(number).country_code
+    except phonenumbers.NumberParseException:
+        return None
+    return f"+{code}" if code is not None and _has_one_zone(code) else None
+
+
+@lru_cache(maxsize=512)
+def _has_one_zone(code: int) -> bool:
+    # Its prefix table takes a moment and some megabytes to load.
+    from phonenumbers.tzdata import TIMEZONE_DATA
+
+    regions = phonenumbers.region_codes_for_country_code(code)
+    zones = {zones for prefix, zones in TIMEZONE_DATA.items() if prefix.startswith(str(code))}
+    return len(regions) == 1 and regions[0].isalpha() and len(zones) == 1 and len(next(iter(zones))) == 1
+
+
 def contact_zone(number: str, stated: str | None, otherwise: str | None, now: datetime) -> str | UnknownZone:
     """The contact's zone: as its list states it, else by its number, else the one that the campaign names."""
     if stated is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from campaigns.errors import BadSchedule
 from campaigns.legal import load_legal_hours
@@ -113,3 +114,29 @@ async def test_a_file_of_ones_own_rules(house: House, tmp_path: Path) -> None:
 async def test_hours_that_cannot_be_understood_are_refused(house: House, fields: dict[str, Any], words: str) -> None:
     with pytest.raises(BadSchedule, match=words):
         await house.campaign(**fields)
+
+
+async def test_very_many_whose_hours_end_together_are_put_off_together(house: House) -> None:
+    campaign_id = await house.campaign(purpose="advertising")
+    fields = {"campaign_id": campaign_id, "line": 1, "phone": "x", "variables": {}, "state": "pending"}
+    rows = [fields | {"number": f"+8491234{place:04d}"} for place in range(400)]
+    async with house.database.write() as conn:
+        await conn.execute(insert(contacts), rows)
+    paris = await house.contact(campaign_id, "+84912340001", time_zone="Europe/Paris")
+    await house.contact(campaign_id, NEW_YORK)
+    later = await house.contact(campaign_id, VIETNAM, state="retry_wait", next_at=NOW + timedelta(hours=3))
+    await house.campaigns.start(campaign_id)
+    house.clock.advance(hours=1)
+    # It is 17:00 in Hanoi, 11:00 in Paris and 05:00 in New York.
+    ledger, claimed = house.ledger(), []
+    for _ in range(3):
+        claimed += [claim.contact_id for claim in (await ledger.claim(["line"], 10)).claims]
+    opens_at = datetime(2026, 3, 3, 1, 0, tzinfo=UTC)
+    found = {row["id"]: row for row in await house.rows(contacts)}
+    assert claimed == [paris]
+    assert sum(row["next_at"] == opens_at and row["detail"] == "legal_hours" for row in found.values()) == 400
+    assert found[later]["next_at"] == NOW + timedelta(hours=3)
+    noted = await house.rows(contact_events)
+    assert len({row["contact_id"] for row in noted}) == len(noted) == 401
+    assert {row["clause"] for row in noted} == {"legal_hours"}
+    assert (await house.ledger().claim(["line"], 10)).wake_at == NOW + timedelta(hours=3)

@@ -10,7 +10,7 @@ import pytest
 from campaigns.calendars import has_calendar, is_holiday
 from campaigns.errors import BadLegalHours
 from campaigns.legal import ELSEWHERE, Purpose, load_legal_hours, preset
-from campaigns.zones import UnknownZone, contact_zone, whereabouts
+from campaigns.zones import UnknownZone, contact_zone, one_zone_prefix, whereabouts
 
 ADVERTISING, SERVICE = Purpose.ADVERTISING, Purpose.SERVICE
 HANOI, NEW_YORK = "Asia/Ho_Chi_Minh", "America/New_York"
@@ -176,3 +176,21 @@ def test_an_unknown_zone_says_why(number: str, stated: str | None, reason: str) 
     told = contact_zone(number, stated, None, _at("2026-03-02 09:00"))
     assert isinstance(told, UnknownZone)
     assert reason in told.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "prefix"),
+    [
+        ("+84912345678", "+84"),
+        ("+33612345678", "+33"),
+        # Several zones, several countries, a service of no country, an unknown code, and no number at all.
+        ("+61412345678", None),
+        ("+447911123456", None),
+        ("+12125550123", None),
+        ("+80012345678", None),
+        ("+99900000001", None),
+        ("+", None),
+    ],
+)
+def test_the_prefix_of_a_country_with_one_zone(number: str, prefix: str | None) -> None:
+    assert one_zone_prefix(number) == prefix
