@@ -76,6 +76,9 @@ class NewCampaign:
     purpose: str | None = None
     contact_time_zone: str | None = None
     concurrency: int = 5
+    share: int = 1
+    callback_reserve: int = 0
+    slow_start: Mapping[str, Any] | None = None
     max_call_s: int = 300
     ring_timeout_s: int = 45
     max_attempts: int = 1
@@ -346,8 +349,10 @@ class Campaigns:
             ended = "; it has ended: create a new campaign for further calls" if old in FINISHED else ""
             raise IllegalMove(f"campaign {row['code']} cannot go from {old.value} to {new.value}{ended}") from error
         values: dict[str, Any] = {"state": new.value, "pause_reason": None}
-        if new is CampaignState.RUNNING and row["started_at"] is None:
-            values["started_at"] = self._clock.now()
+        if new is CampaignState.RUNNING:
+            values["running_since"] = self._clock.now()
+            if row["started_at"] is None:
+                values["started_at"] = self._clock.now()
         await conn.execute(
             update(campaigns).where(campaigns.c.id == row["id"], campaigns.c.state == old.value).values(**values)
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import or_, update
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.admission import Admission, Barred, set_aside
 from campaigns.due import KINDS, READY_AT_ONCE, Kind, candidates, come_due, next_times
 from campaigns.routing import Line, Offer
+from campaigns.shares import Room, Sharer, divide, kept_on_trunk
+from campaigns.states import ContactState
 from campaigns.windows import Schedule
 from storage.tables import contacts
 
@@ -32,10 +34,25 @@ class RunningCampaign:
     schedule: Schedule
     #: Calls that it may have more.
     free: int
+    #: Of these, those that only agreed call-backs may be.
+    kept: int = 0
+    #: Channels that it holds, by trunk.
+    live: Counter[str] = field(default_factory=Counter)
+    #: The trunk by which its calls go out first, of those that are open.
+    home: str | None = None
+    #: How far its turns have come; `row` has how far they had when the claim began.
+    turn: int = 0
 
     @property
     def id(self) -> int:
         return int(self.row["id"])
+
+    def took(self, contact: Mapping[str, Any], trunk: str) -> None:
+        """Count a contact that was claimed."""
+        self.free -= 1
+        self.live[trunk] += 1
+        if _is_callback(contact):
+            self.kept = max(0, self.kept - 1)
 
 
 @dataclass
@@ -62,6 +79,19 @@ class Asking:
 Pair = tuple[RunningCampaign, Mapping[str, Any]]
 
 
+def _is_callback(contact: Mapping[str, Any]) -> bool:
+    return bool(contact["state"] == ContactState.CALLBACK)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Whom a line takes."""
+
+    pairs: Sequence[Pair]
+    #: Whether more would be left for another line: for any call, or for those that are no call-backs.
+    full: bool
+
+
 class Choosing:
     """The contacts of one claim's transaction."""
 
@@ -78,9 +108,13 @@ class Choosing:
         self.wakes: list[datetime] = []
         #: Attempts whose contacts are passed over.
         self._avoided: Collection[str] = ()
+        self._running: Sequence[RunningCampaign] = ()
+        #: By account that has a limit: calls that it may have more.
+        self.accounts: dict[int, int] = {}
 
     async def make_ready(self, running: Sequence[RunningCampaign]) -> None:
         """Put contacts whose time has come into the order of dialling, and note when the next one's comes."""
+        self._running = running
         open_ = {one.id: one for one in running if one.schedule.is_open(self._now)}
         if not open_:
             return
@@ -102,7 +136,7 @@ class Choosing:
         if soonest is not None and soonest > self._now:
             self.wakes.append(soonest)
 
-    async def choose(self, line: Line, asking: Sequence[Asking], room: int) -> list[Pair]:
+    async def choose(self, line: Line, asking: Sequence[Asking], room: int) -> Chosen:
         """Up to `room` due contacts for a line.
 
         For a trial call, if possible, somebody whose last call is none of the trunk's failing ones: where one number's
@@ -110,31 +144,57 @@ class Choosing:
         """
         if line.on_trial and room:
             self._avoided = line.failed
-            chosen, self._avoided = await self._choose(asking, room), ()
-            if chosen:
+            chosen, self._avoided = await self._choose(line, asking, room), ()
+            if chosen.pairs:
                 return chosen
-        return await self._choose(asking, room)
+        return await self._choose(line, asking, room)
 
-    async def _choose(self, asking: Sequence[Asking], room: int) -> list[Pair]:
-        """Due contacts, the campaigns taking turns."""
+    async def _choose(self, line: Line, asking: Sequence[Asking], calls: int) -> Chosen:
+        """Due contacts, each campaign's part of the line by its share."""
+        room = Room(calls, line.free - self._kept_on(line), dict(self.accounts))
         queues: list[list[Pair]] = []
+        sharers: list[Sharer] = []
         found: Counter[int] = Counter()
         for campaign, offer in ((one.campaign, one.offer) for one in asking):
-            wanted = min(room, campaign.free - found[campaign.id])
+            wanted = self._wanted(campaign, room, found[campaign.id])
             if wanted > 0 and campaign.schedule.is_open(self._now):
-                queues.append([(campaign, contact) for contact in await self._due(campaign, offer, wanted)])
-                found[campaign.id] += len(queues[-1])
-        in_turns = [pair for pair in chain.from_iterable(zip_longest(*queues)) if pair is not None]
+                queue = await self._due(campaign, offer, wanted, room)
+                queues.append([(campaign, contact) for contact in queue])
+                sharers.append(_sharer(campaign, line, queue))
+                found[campaign.id] += len(queue)
+        places = [0] * len(queues)
+        pairs: list[Pair] = []
+        for which in divide(sharers, room):
+            pairs.append(queues[which][places[which]])
+            places[which] += 1
+        for sharer, mine in zip(sharers, queues, strict=True):
+            if mine:
+                mine[0][0].turn = max(mine[0][0].turn, sharer.turn)
         # Another line may have room for those for whom there is none here.
-        self._numbers -= {contact["number"] for _, contact in in_turns[room:]}
-        return in_turns[:room]
+        left = (queue[place:] for queue, place in zip(queues, places, strict=True))
+        self._numbers -= {contact["number"] for _, contact in chain.from_iterable(left)}
+        return Chosen(pairs, full=room.calls <= 0 or room.others <= 0)
 
-    async def _due(self, campaign: RunningCampaign, offer: Offer, wanted: int) -> list[Mapping[str, Any]]:
+    def took(self, campaign: RunningCampaign, contact: Mapping[str, Any], line: Line) -> None:
+        """Count a contact that was claimed for a line."""
+        campaign.took(contact, line.name)
+        if (account_id := campaign.row["account_id"]) in self.accounts:
+            self.accounts[account_id] -= 1
+
+    def _wanted(self, campaign: RunningCampaign, room: Room, found: int) -> int:
+        of_account = room.accounts.get(int(campaign.row["account_id"]), room.calls)
+        return min(room.calls, campaign.free - found, of_account)
+
+    def _kept_on(self, line: Line) -> int:
+        kept = sum(campaign.kept for campaign in self._running if campaign.home == line.name)
+        return kept_on_trunk(line.row["channels"], kept) if kept else 0
+
+    async def _due(self, campaign: RunningCampaign, offer: Offer, wanted: int, room: Room) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         for kind in KINDS:
-            found += await self._of_kind(campaign, offer, kind, wanted - len(found))
-            if len(found) >= wanted:
-                break
+            most = wanted if kind.by_time else min(wanted, room.others, campaign.free - campaign.kept)
+            if len(found) < most:
+                found += await self._of_kind(campaign, offer, kind, most - len(found))
         return found
 
     async def _of_kind(
@@ -184,3 +244,17 @@ class Choosing:
         await set_aside(self._conn, rows, found, by=self._node, now=self._now)
         self._aside += len(found)
         return set(found)
+
+
+def _sharer(campaign: RunningCampaign, line: Line, queue: Sequence[Mapping[str, Any]]) -> Sharer:
+    callbacks = sum(_is_callback(contact) for contact in queue)
+    return Sharer(
+        weight=campaign.row["share"],
+        live=campaign.live[line.name],
+        turn=campaign.turn,
+        callbacks=callbacks,
+        others=len(queue) - callbacks,
+        account_id=campaign.row["account_id"],
+        reserved=campaign.kept,
+        free=campaign.free,
+    )

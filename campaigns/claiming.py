@@ -18,17 +18,19 @@ from campaigns.admission import Admission
 from campaigns.budget import MoneyGate
 from campaigns.choosing import Asking, Choosing, Pair, RunningCampaign
 from campaigns.closing import Finished, close_finished, lock_campaigns
-from campaigns.due import is_due, live_counts
+from campaigns.due import is_due
+from campaigns.occupancy import CALLBACK_ORIGIN, Occupancy, account_room, lock_accounts, occupancy
 from campaigns.pacing import from_us, spacing_us, take_slots, to_us
-from campaigns.routing import Line, Stranded, busy_channels, calling_over, offers, open_lines
+from campaigns.routing import Line, Stranded, calling_over, offers, open_lines
 from campaigns.rules import NO_RULES, CallingRules
+from campaigns.shares import allowed, kept_free
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.trunk_health import TrunkHealth
 from campaigns.windows import campaign_schedule
 from storage.rows import insert_new, update_each, words
 from storage.tables import accounts, attempt_events, attempts, campaigns, contacts, tariffs, trunks
 
-_ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: "callback"}
+_ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: CALLBACK_ORIGIN}
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,14 @@ class Claiming:
         self._lease = lease
         self._ahead = ahead
         self._wakes = self._choosing.wakes
-        #: Live attempts by campaign, and the channels that they hold by trunk.
-        self._live: Counter[int] = Counter()
-        self._busy: Mapping[str, int] = {}
 
     async def run(self, trunk_names: Collection[str], limit: int, campaign_ids: Collection[int] | None) -> Claimed:
         """Claim up to `limit` contacts of running campaigns on these trunks."""
         rows = await self._trunks(trunk_names)
-        running = await self._running(rows, campaign_ids)
-        lines = {name: Line(row, row["channels"] - self._busy.get(name, 0)) for name, row in rows.items()}
+        running, taken = await self._running(rows, campaign_ids)
+        lines = {name: Line(row, row["channels"] - taken.busy.get(name, 0)) for name, row in rows.items()}
+        for campaign in running:
+            campaign.home = next((line.name for line in open_lines(campaign.row, lines)), None)
         await self._choosing.make_ready(running)
         stranded = await self._stranded(running, lines)
         every = [Asking(campaign, offer) for campaign in running for offer in offers(campaign.row, lines, stranded)]
@@ -112,6 +113,7 @@ class Claiming:
         for first in (True, False):
             waiting = [asking for asking in every if (asking.offer.only is not None) is first]
             claims += await self._claim_along(lines.values(), waiting, limit - len(claims))
+        await self._note_turns(running)
         await self._money.store()
         finished = await close_finished(self._conn, self._choosing.blocked, self._now)
         self._note_openings(running)
@@ -135,17 +137,26 @@ class Claiming:
 
     async def _running(
         self, trunk_names: Collection[str], campaign_ids: Collection[int] | None
-    ) -> list[RunningCampaign]:
+    ) -> tuple[list[RunningCampaign], Occupancy]:
         wanted = [campaigns.c.state == CampaignState.RUNNING.value]
         if campaign_ids is not None:
             wanted.append(campaigns.c.id.in_(campaign_ids))
         # Locked first and read after, so that a pause committed meanwhile is seen.
-        found = select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks).where(*wanted)
+        found = (
+            select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks, accounts.c.concurrency)
+            .add_columns(campaigns.c.account_id)
+            .join(accounts, accounts.c.id == campaigns.c.account_id)
+            .where(*wanted)
+        )
         rows = [dict(row) for row in (await self._conn.execute(found)).mappings()]
-        ids = [row["id"] for row in calling_over(rows, trunk_names)]
+        callers = calling_over(rows, trunk_names)
+        ids = [row["id"] for row in callers]
+        limited = {row["account_id"]: row["concurrency"] for row in callers if row["concurrency"] is not None}
         await lock_campaigns(self._conn, ids)
-        # Counted behind both locks: another node may claim for the same campaigns on other trunks.
-        await self._count_live()
+        await lock_accounts(self._conn, limited)
+        # Counted behind the locks: another node may claim for the same campaigns on other trunks.
+        taken = await occupancy(self._conn)
+        self._choosing.accounts = await account_room(self._conn, limited, taken)
         statement = (
             select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
             .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
@@ -154,8 +165,21 @@ class Claiming:
             .order_by(campaigns.c.id)
         )
         rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
-        free = {row["id"]: self._money.room(row, row["concurrency"] - self._live[row["id"]]) for row in rows}
-        return [RunningCampaign(row, campaign_schedule(row), free[row["id"]]) for row in rows]
+        return [self._campaign(row, taken) for row in rows], taken
+
+    def _campaign(self, row: Mapping[str, Any], taken: Occupancy) -> RunningCampaign:
+        calls, more_at = allowed(row, self._now)
+        if more_at is not None:
+            self._wakes.append(more_at)
+        id_ = row["id"]
+        return RunningCampaign(
+            row,
+            campaign_schedule(row),
+            free=self._money.room(row, calls - taken.by_campaign.get(id_, 0)),
+            kept=kept_free(row["callback_reserve"], taken.callbacks.get(id_, 0)),
+            live=Counter({trunk: count for (of, trunk), count in taken.on_trunk.items() if of == id_}),
+            turn=row["share_turn"],
+        )
 
     async def _stranded(self, running: Sequence[RunningCampaign], lines: Mapping[str, Line]) -> Stranded:
         several = {campaign.id: opened for campaign in running if len(opened := open_lines(campaign.row, lines)) > 1}
@@ -177,23 +201,20 @@ class Claiming:
             found[key] = found.get(key, frozenset()) | {row["id"]}
         return found
 
-    async def _count_live(self) -> None:
-        counts = (await self._conn.execute(live_counts())).all()
-        for campaign_id, _, _, count in counts:
-            self._live[campaign_id] += count
-        self._busy = busy_channels((trunk, phase, count) for _, trunk, phase, count in counts)
+    async def _note_turns(self, running: Sequence[RunningCampaign]) -> None:
+        moved = [({"id": one.id}, {"share_turn": one.turn}) for one in running if one.turn != one.row["share_turn"]]
+        await update_each(self._conn, campaigns, moved)
 
     async def _claim_on(self, line: Line, asking: Sequence[Asking], limit: int) -> list[Claim]:
         room, row = line.room(limit), line.row
         now_us, ahead_us = to_us(self._now), self._ahead // timedelta(microseconds=1)
         slots = take_slots(row["next_call_us"], now_us, row["cps"], room, ahead_us)
         chosen = await self._choosing.choose(line, asking, len(slots.at_us))
-        full = len(chosen) == len(slots.at_us)
         for one in asking:
-            one.turned_away = full
-        if full and len(slots.at_us) < room:
+            one.turned_away = chosen.full
+        if len(chosen.pairs) == len(slots.at_us) < room:
             self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
-        claims = await self._create(line, chosen, slots.at_us)
+        claims = await self._create(line, chosen.pairs, slots.at_us)
         if claims:
             spent = take_slots(row["next_call_us"], now_us, row["cps"], len(claims), ahead_us)
             values: dict[str, Any] = {"next_call_us": spent.next_call_us}
@@ -215,8 +236,8 @@ class Claiming:
         made = [one for one in made if one[2] in inserted]
         self._money.placed(made)
         await self._take_contacts([(contact, attempt_id) for _, contact, attempt_id in made])
-        for campaign, _, _ in made:
-            campaign.free -= 1
+        for campaign, contact, _ in made:
+            self._choosing.took(campaign, contact, line)
         return [_claim(*one, line.name, at_us) for one, at_us in zip(made, slots_us, strict=False)]
 
     async def _take_contacts(self, taken: Sequence[tuple[Mapping[str, Any], str]]) -> None:

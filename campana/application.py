@@ -74,7 +74,7 @@ async def _note_account(conn: AsyncConnection, settings: Settings, clock: Clock)
     account = settings.account
     of_name = select(accounts.c.id, accounts.c.currency).where(accounts.c.name == account.name)
     found = (await conn.execute(of_name)).first()
-    values = {"time_zone": account.time_zone, "region": account.region}
+    values = {"time_zone": account.time_zone, "region": account.region, "concurrency": account.calls}
     if found is not None:
         if found.currency != account.currency:
             raise SettingsError(

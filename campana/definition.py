@@ -82,6 +82,15 @@ class CallBackRule(_Part):
     multiply: Decimal = Field(Decimal(1), ge=1, le=10)
 
 
+class SlowStart(_Part):
+    """Calls at once from each start or resumption on: so many, then `step` more every so often."""
+
+    # `from` is a word of Python's own.
+    first: int = Field(1, ge=1, le=1000, alias="from")
+    step: int = Field(1, ge=1, le=1000)
+    every_s: int = Field(30, ge=1, le=3600)
+
+
 class CampaignDefinition(_Part):
     """Everything of REQUIREMENTS A1 that is known before the list."""
 
@@ -107,6 +116,9 @@ class CampaignDefinition(_Part):
     purpose: Purpose | None = None
     contact_time_zone: Zone | None = None
     concurrency: int = Field(5, ge=1, le=1000)
+    share: int = Field(1, ge=1, le=100)
+    callback_reserve: int = Field(0, ge=0, le=999)
+    slow_start: SlowStart | None = None
     max_call_s: int = Field(300, ge=5, le=7200)
     ring_timeout_s: int = Field(45, ge=5, le=180)
     max_attempts: int = Field(1, ge=1, le=20)
@@ -156,6 +168,13 @@ class CampaignDefinition(_Part):
             Caps.from_json(value)
         except BadCap as error:
             raise ValueError(str(error).removeprefix("caps.")) from error
+        return value
+
+    @field_validator("callback_reserve")
+    @classmethod
+    def _leaves_some_for_the_others(cls, value: int, info: ValidationInfo) -> int:
+        if value and value >= info.data.get("concurrency", value + 1):
+            raise ValueError("it must be less than concurrency: with all calls kept for call-backs nobody is called")
         return value
 
     @field_validator("report_emails")

@@ -39,6 +39,7 @@ class AccountSettings(_Section):
     credit_limit: Amount | None = Field(
         None, ge=0, description="How far below nought the prepaid balance may go; 0: prepaid; none: pays afterwards."
     )
+    calls: int | None = Field(None, ge=1, description="Calls at once of all its campaigns; none: no limit of its own.")
 
 
 class CallingSettings(_Section):
