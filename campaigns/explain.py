@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns import explain_campaign, explain_contact
 from campaigns.admission import Admission, Hindrance, PutOff
 from campaigns.clauses import Clause
+from campaigns.contact_rows import contact_row, find_contact
 from campaigns.due import KINDS, candidates, has_attempts_left, is_due
-from campaigns.errors import UnknownContact
 from campaigns.explain_campaign import Dialling, Standing, standing
 from campaigns.explain_trail import Happened, trail
 from campaigns.findings import Finding
-from campaigns.numbers import Number, normalise
 from campaigns.rules import NO_RULES, CallingRules
 from campaigns.states import DIALLABLE, AttemptPhase, ContactState
 from storage.rows import words
@@ -30,9 +28,6 @@ from storage.tables import attempts, contacts
 AHEAD: Final = timedelta(milliseconds=250)
 #: Contacts that are due and looked at one by one, of each class of the order of dialling.
 LOOKED_AT: Final = 500
-#: Digits that surely fit the database's eight bytes.
-_LONGEST_ID: Final = 18
-_E164: Final = re.compile(r"\+[1-9]\d{4,14}\Z")
 _ORDER: Final = {clause: place for place, clause in enumerate(Clause)}
 
 
@@ -97,43 +92,6 @@ class CampaignExplained:
         return sum(group.contacts for group in self.waiting if group.clause is None)
 
 
-async def find_contact(conn: AsyncConnection, campaign: Mapping[str, Any], text: str) -> int:
-    """The id of a contact of the campaign, a row of its table, by external key, id, or number as people write it.
-
-    Raises `UnknownContact`.
-    """
-    # As it stood in the list, for who has no number: asked for last, since no index has it.
-    found = await _contacts(conn, campaign, _names(campaign, text)) or await _contacts(
-        conn, campaign, contacts.c.phone == text
-    )
-    if not found:
-        raise UnknownContact(
-            f"campaign {campaign['code']} has no contact {text!r}; name it by its external key, its id, or its number"
-        )
-    # The first of a number that came twice is the one that is called.
-    best = min(found, key=lambda row: (row.external_key != text, str(row.id) != text, row.state == _DUPLICATE, row.id))
-    return int(best.id)
-
-
-async def _contacts(conn: AsyncConnection, campaign: Mapping[str, Any], wanted: ColumnElement[bool]) -> Sequence[Any]:
-    columns = (contacts.c.id, contacts.c.external_key, contacts.c.state)
-    return (await conn.execute(select(*columns).where(contacts.c.campaign_id == campaign["id"], wanted))).all()
-
-
-def _names(campaign: Mapping[str, Any], text: str) -> ColumnElement[bool]:
-    wanted = [contacts.c.external_key == text]
-    number = normalise(text, campaign["region"])
-    e164 = number.e164 if isinstance(number, Number) else text.strip()
-    if _E164.match(e164):
-        wanted.append(contacts.c.number == e164)
-    if text.isdecimal() and len(text) <= _LONGEST_ID:
-        wanted.append(contacts.c.id == int(text))
-    return or_(*wanted)
-
-
-_DUPLICATE = ContactState.DUPLICATE.value
-
-
 async def explain_contact_of(
     conn: AsyncConnection,
     campaign_id: int,
@@ -148,9 +106,8 @@ async def explain_contact_of(
     Raises `UnknownCampaign`, `UnknownContact`.
     """
     at = await standing(conn, campaign_id, now, ahead)
-    contact_id = await find_contact(conn, at.row, text)
-    found = (await conn.execute(select(contacts).where(contacts.c.id == contact_id))).mappings().one()
-    row = dict(found)
+    contact_id = (await find_contact(conn, campaign_id, text)).id
+    row = dict(await contact_row(conn, contact_id))
     admission = Admission(conn, now, rules)
     findings = [
         *explain_campaign.findings(at, row["number"]),

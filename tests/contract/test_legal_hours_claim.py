@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from campaigns.contacts import Contacts
 from campaigns.errors import BadSchedule
 from campaigns.legal import load_legal_hours
 from campaigns.rules import CallingRules
@@ -64,6 +65,20 @@ async def test_a_contact_of_an_unknown_zone_is_called_in_the_one_that_the_campai
     nowhere = await house.contact(campaign_id, number(1))
     await house.campaigns.start(campaign_id)
     assert await _claimed(house) == [nowhere]
+
+
+async def test_a_contact_that_waits_for_its_hours_is_looked_at_again_when_they_are_edited(house: House) -> None:
+    campaign_id = await house.campaign(purpose="service")
+    nowhere = await house.contact(campaign_id, TOLL_FREE)
+    own = await house.contact(campaign_id, VIETNAM, time_from="20:00", time_to="21:00")
+    await house.campaigns.start(campaign_id)
+    assert await _claimed(house) == []
+    people = Contacts(house.database, house.clock)
+    await people.edit(nowhere, {"name": "Ann"}, by="lan")
+    assert await _claimed(house) == []
+    await people.edit(nowhere, {"time_zone": "Asia/Tokyo"}, by="lan")
+    await people.edit(own, {"time_from": "08:00"}, by="lan")
+    assert sorted(await _claimed(house)) == [nowhere, own]
 
 
 async def test_the_three_windows_open_together(house: House) -> None:
