@@ -19,8 +19,8 @@ from storage.worker import WorkerProcess
 _AHEAD: Final = 2
 #: From here on a process of its own, which takes a second to start, normalises while others are stored.
 _LONG_LINES: Final = 20_000
-#: A cell as it stands in the file, with its line, and why it cannot be read.
-_Cell = tuple[int, str, str | None]
+#: A cell of the phone column as it stands in the file, with its line, and why it cannot be read.
+Cell = tuple[int, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Batch:
         return len(self.numbers) + len(self.refused)
 
 
-def open_numbers(source: Source, region: str, column: str | None = None) -> Iterator[_Cell]:
+def open_numbers(source: Source, region: str, column: str | None = None) -> Iterator[Cell]:
     """The cells of the file's phone column.
 
     `column` names it by its header; without it, it is the one that any contact list's header would name, or the only
@@ -60,7 +60,7 @@ def open_numbers(source: Source, region: str, column: str | None = None) -> Iter
     return (_cell(record, position) for record in rest)
 
 
-def _cell(record: Record, position: int) -> _Cell:
+def _cell(record: Record, position: int) -> Cell:
     return record.line, record.cells[position] if position < len(record.cells) else "", record.error
 
 
@@ -88,7 +88,7 @@ def _shown(first: Record) -> str:
     return ", ".join(repr(cell.strip()) for cell in first.cells if cell.strip())
 
 
-async def numbers_of(cells: Iterator[_Cell], region: str, size: int, *, lines: int) -> AsyncGenerator[Batch, None]:
+async def numbers_of(cells: Iterator[Cell], region: str, size: int, *, lines: int) -> AsyncGenerator[Batch, None]:
     """The batches in order, up to `size` rows each; those of a file of many lines come out of another process."""
     if lines < _LONG_LINES:
         while batch := await asyncio.to_thread(_read, cells, size):
@@ -110,7 +110,7 @@ async def numbers_of(cells: Iterator[_Cell], region: str, size: int, *, lines: i
         await asyncio.to_thread(worker.close)
 
 
-async def _beside(worker: WorkerProcess, batch: list[_Cell], region: str) -> Batch:
+async def _beside(worker: WorkerProcess, batch: list[Cell], region: str) -> Batch:
     try:
         return await worker.run(_normalised, batch, region)
     except (BrokenProcessPool, OSError):
@@ -118,11 +118,11 @@ async def _beside(worker: WorkerProcess, batch: list[_Cell], region: str) -> Bat
         return await asyncio.to_thread(_normalised, batch, region)
 
 
-def _read(cells: Iterator[_Cell], size: int) -> list[_Cell]:
+def _read(cells: Iterator[Cell], size: int) -> list[Cell]:
     return list(islice(cells, size))
 
 
-def _normalised(batch: list[_Cell], region: str) -> Batch:
+def _normalised(batch: list[Cell], region: str) -> Batch:
     numbers: list[str] = []
     refused: list[Refused] = []
     for line, phone, error in batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,21 +10,24 @@ from enum import StrEnum
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, insert, select, true, update
+from sqlalchemy import String, bindparam, delete, func, insert, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from campaigns.do_not_call import note
 from campaigns.errors import CampaignError, NotSuppressed
 from storage.clock import Clock
 from storage.database import Database
 from storage.tables import campaigns, suppressed_numbers, suppression_imports, suppression_lists
+from storage.types import E164
 
 log = structlog.get_logger(__name__)
 
 #: Numbers that are looked at in one transaction when those of a former list are deleted.
 _PURGED_AT_ONCE: Final = 20_000
 _NAME_LENGTH: Final = 64
+_E164: Final = E164()
 
 
 class ListKind(StrEnum):
@@ -242,13 +246,24 @@ async def make_list(
 
 
 async def insert_numbers(conn: AsyncConnection, list_id: int, numbers: Sequence[str]) -> int:
-    """Put numbers, best in order, onto a list; how many were new."""
-    if not numbers:
-        return 0
-    make = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = make(suppressed_numbers).on_conflict_do_nothing()
-    rows = [{"number": number, "list_id": list_id} for number in numbers]
-    return (await conn.execute(statement, rows, execution_options={"preserve_rowcount": True})).rowcount
+    """Put numbers, best in order, onto a list; how many were new. Raises ValueError for one that is not E.164."""
+    checked = [_E164.process_bind_param(number, conn.dialect) for number in numbers]
+    # One statement with all of them: row by row a register of millions would take several times as long.
+    given = (_from_json if conn.dialect.name == "sqlite" else _from_array)(checked)
+    # SQLite would take ON CONFLICT for a part of a FROM clause that no WHERE ends.
+    rows = select(given.c.value, literal(list_id)).where(given.c.value.is_not(None))
+    make: Any = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement = make(suppressed_numbers).from_select(["number", "list_id"], rows).on_conflict_do_nothing()
+    return (await conn.execute(statement, execution_options={"preserve_rowcount": True})).rowcount
+
+
+def _from_json(values: Sequence[str | None]) -> TableValuedAlias:
+    return func.json_each(json.dumps(values)).table_valued("value")
+
+
+def _from_array(values: Sequence[str | None]) -> TableValuedAlias:
+    array = bindparam("many", values, type_=postgresql.ARRAY(String))
+    return func.unnest(array).table_valued("value").render_derived()
 
 
 async def count_numbers(conn: AsyncConnection, list_id: int, more: int, now: datetime) -> None:
