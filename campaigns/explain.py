@@ -110,7 +110,7 @@ async def explain_contact_of(
     row = dict(await contact_row(conn, contact_id))
     admission = Admission(conn, now, rules)
     findings = [
-        *explain_campaign.findings(at, row["number"]),
+        *explain_campaign.findings(at, row["number"], callback=row["state"] == ContactState.CALLBACK),
         *await explain_contact.findings(conn, admission, at, row),
     ]
     return ContactExplained(

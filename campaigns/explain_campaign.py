@@ -12,13 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.clauses import Clause
-from campaigns.due import live_counts
 from campaigns.errors import UnknownCampaign
 from campaigns.findings import Finding, of_hours
 from campaigns.funds import CallPrices, Funds, Short
+from campaigns.occupancy import Occupancy, account_room, occupancy, told_full
 from campaigns.pacing import from_us, take_slots, to_us
 from campaigns.presence import NodeState
-from campaigns.routing import Line, busy_channels, offers, trunks_of
+from campaigns.routing import Line, offers, open_lines, trunks_of
+from campaigns.shares import allowed, kept_free, kept_on_trunk
 from campaigns.states import CampaignState
 from campaigns.trunk_health import Breaker, TrunkHealth
 from campaigns.windows import campaign_schedule
@@ -33,9 +34,13 @@ class Standing:
 
     #: Its row of the table campaigns, with its tariff's `definition` and `currency`, and its account's limits.
     row: Mapping[str, Any]
-    #: Its trunks that the database knows, in order; live calls taken off.
+    #: Every trunk by name; live calls taken off.
     lines: Mapping[str, Line]
-    live: Counter[int]
+    taken: Occupancy
+    #: By account with a limit: calls that it may have more.
+    accounts: Mapping[int, int]
+    #: Channels by trunk that are kept for call-backs of all campaigns.
+    kept: Mapping[str, int]
     now: datetime
     #: How long before its slot a call is claimed.
     ahead: timedelta
@@ -59,14 +64,31 @@ async def standing(conn: AsyncConnection, campaign_id: int, now: datetime, ahead
     row = (await conn.execute(statement)).mappings().first()
     if row is None:
         raise UnknownCampaign(f"there is no campaign with the id {campaign_id}")
-    counts = (await conn.execute(live_counts())).all()
-    live: Counter[int] = Counter()
-    for row_of in counts:
-        live[row_of.campaign_id] += row_of[-1]
-    busy = busy_channels((one.trunk, one.phase, one[-1]) for one in counts)
-    found = await conn.execute(select(trunks).where(trunks.c.name.in_(trunks_of(dict(row)))))
-    lines = {one["name"]: Line(dict(one), one["channels"] - busy.get(one["name"], 0)) for one in found.mappings()}
-    return Standing(dict(row), lines, live, now, ahead)
+    taken = await occupancy(conn)
+    limit = row["account_concurrency"]
+    accounts_ = await account_room(conn, {} if limit is None else {row["account_id"]: limit}, taken)
+    found = (await conn.execute(select(trunks))).mappings()
+    lines = {one["name"]: Line(dict(one), one["channels"] - taken.busy.get(one["name"], 0)) for one in found}
+    kept = await _kept(conn, lines, taken)
+    return Standing(dict(row), lines, taken, accounts_, kept, now, ahead)
+
+
+async def _kept(conn: AsyncConnection, lines: Mapping[str, Line], taken: Occupancy) -> Mapping[str, int]:
+    """What running campaigns keep for call-backs of the trunk that each of them calls over first."""
+    keeping = select(campaigns).where(
+        campaigns.c.state == CampaignState.RUNNING.value, campaigns.c.callback_reserve > 0
+    )
+    kept: Counter[str] = Counter()
+    opened = _open(lines)
+    for row in (await conn.execute(keeping)).mappings():
+        home = next(iter(open_lines(dict(row), opened)), None)
+        if home is not None:
+            kept[home.name] += kept_free(row["callback_reserve"], taken.callbacks.get(row["id"], 0))
+    return {name: kept_on_trunk(lines[name].row["channels"], count) for name, count in kept.items()}
+
+
+def _open(lines: Mapping[str, Line]) -> dict[str, Line]:
+    return {name: line for name, line in lines.items() if line.row["health"] != TrunkHealth.PAUSED}
 
 
 @dataclass(frozen=True)
@@ -87,13 +109,16 @@ async def dialling(conn: AsyncConnection, at: Standing) -> tuple[Dialling, ...]:
     return tuple(Dialling(row.name, row.live_calls, row.calls) for row in rows if wanted & set(row.trunks))
 
 
-def findings(at: Standing, number: str | None = None) -> list[Finding]:
-    """Every clause that is a matter of the campaign; money is judged for a call to `number`, else to the cheapest."""
+def findings(at: Standing, number: str | None = None, *, callback: bool = False) -> list[Finding]:
+    """Every clause that is a matter of the campaign.
+
+    Money is judged for a call to `number`, else for the cheapest; `callback` is for somebody who agreed on a time.
+    """
     return [
         _running(at),
         of_hours(Clause.CAMPAIGN_WINDOW, campaign_schedule(at.row), at.now, _dates(at.row)),
-        _slot(at),
-        *_ways(at),
+        _slot(at, callback=callback),
+        *_ways(at, callback=callback),
         *_money(at, number),
     ]
 
@@ -115,14 +140,22 @@ def _dates(row: Mapping[str, Any]) -> str:
 _DATES = (("start_at", "from"), ("end_at", "until"))
 
 
-def _slot(at: Standing) -> Finding:
-    live, most = at.live[at.row["id"]], at.row["concurrency"]
-    return Finding(Clause.SLOT, ok=live < most, text=f"{live} of the campaign's {most} calls at once are on")
+def _slot(at: Standing, *, callback: bool) -> Finding:
+    full, text, more_at = told_full(at.row, at.taken, at.now)
+    if callback:
+        full = at.taken.by_campaign.get(at.row["id"], 0) >= allowed(at.row, at.now)[0]
+    if full:
+        return Finding(Clause.SLOT, ok=False, text=text, opens_at=more_at)
+    left = at.accounts.get(at.row["account_id"])
+    if left is not None:
+        most = at.row["account_concurrency"]
+        text += f"; {most - left} of the account's {most}"
+    return Finding(Clause.SLOT, ok=left is None or left > 0, text=text)
 
 
-def _ways(at: Standing) -> list[Finding]:
+def _ways(at: Standing, *, callback: bool) -> list[Finding]:
     """Open trunk, channel and rate; what cannot be judged for want of the one before it is not held against it."""
-    opened = {name: line for name, line in at.lines.items() if line.row["health"] != TrunkHealth.PAUSED}
+    opened = {line.name: line for line in open_lines(at.row, _open(at.lines))}
     told = "; ".join(_health(at, name) for name in trunks_of(at.row))
     tried = [line.name for line in opened.values() if line.on_trial and line.free > 0 and not line.room(1)]
     asked = [line for offer in offers(at.row, opened, {}) for line in offer.lines if line.name not in tried]
@@ -131,10 +164,16 @@ def _ways(at: Standing) -> list[Finding]:
         rest = [Finding(clause, ok=True, text="no trunk is open") for clause in _BEHIND_OPEN]
         return [closed, *rest]
     is_open = Finding(Clause.TRUNK_OPEN, ok=True, text=told)
-    free = [line for line in asked if line.room(1)]
-    channels = "; ".join(f"{line.name}: {line.row['channels'] - line.free} of {line.row['channels']}" for line in asked)
+    kept = {} if callback else at.kept
+    free = [line for line in asked if line.room(1) and line.free > kept.get(line.name, 0)]
+    channels = "; ".join(_channels(line, kept.get(line.name, 0)) for line in asked)
     channel = Finding(Clause.TRUNK_CHANNEL, ok=bool(free), text=f"channels in use: {channels}")
     return [is_open, channel, _rate(at, free or asked)]
+
+
+def _channels(line: Line, kept: int) -> str:
+    reserve = f", {kept} kept for call-backs" if kept else ""
+    return f"{line.name}: {line.row['channels'] - line.free} of {line.row['channels']}{reserve}"
 
 
 _BEHIND_OPEN = (Clause.TRUNK_CHANNEL, Clause.TRUNK_RATE)
@@ -150,7 +189,7 @@ def _health(at: Standing, name: str) -> str:
 
 def _next_probe(at: Standing) -> datetime | None:
     # A probe may fail as well; but no call comes before it.
-    probes = [Breaker.from_row(line.row).probe_at for line in at.lines.values()]
+    probes = [Breaker.from_row(line.row).probe_at for line in open_lines(at.row, at.lines)]
     return min((probe for probe in probes if probe is not None), default=None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -42,7 +42,8 @@ class Stand:
             await conn.execute(update(contacts).where(contacts.c.id == self.contact_id).values(**values))
 
     async def campaign(self, **values: Any) -> None:
-        await self.set(campaigns, **values)
+        async with self.house.database.write() as conn:
+            await conn.execute(update(campaigns).where(campaigns.c.id == self.campaign_id).values(**values))
 
     async def trunk(self, **values: Any) -> None:
         await self.set(trunks, **values)
@@ -119,6 +120,27 @@ async def _someone_else_talks(stand: Stand) -> None:
     await _past_call(stand, number="+84912345679", phase="talking", campaign_id=stand.campaign_id)
 
 
+async def _another_campaign_talks(stand: Stand) -> None:
+    await _past_call(stand, number="+84912345679", phase="talking")
+
+
+async def _account_is_full(stand: Stand) -> None:
+    await _another_campaign_talks(stand)
+    await stand.set(accounts, concurrency=1)
+
+
+async def _slow_start(stand: Stand) -> None:
+    ramp = {"from": 1, "step": 1, "every_s": 60}
+    await stand.campaign(concurrency=5, slow_start=ramp, running_since=NOW)
+    await _someone_else_talks(stand)
+
+
+async def _channels_are_kept(stand: Stand) -> None:
+    await stand.trunk(channels=2)
+    await _another_campaign_talks(stand)
+    await stand.house.campaign(people=1, callback_reserve=1, windows=[["08:00", "09:00"]])
+
+
 async def _number_talks_elsewhere(stand: Stand) -> None:
     await _past_call(stand, phase="talking")
 
@@ -184,7 +206,7 @@ async def _stand(house: House) -> Stand:
         await conn.execute(update(attempts).values(phase="ended", counted=False))
         await conn.execute(update(campaigns).values(state="completed"))
         await conn.execute(update(trunks).values(channels=100, cps=1_000_000.0, next_call_us=0, health="healthy"))
-        await conn.execute(update(accounts).values(credit_limit=None, prepaid=None))
+        await conn.execute(update(accounts).values(credit_limit=None, prepaid=None, concurrency=None))
     campaign_id = await house.campaign(purpose="service", concurrency=1)
     contact_id = await house.contact(campaign_id, NUMBER)
     # Keeps the campaign going when the other one is through.
@@ -197,15 +219,26 @@ def test_no_clause_is_without_a_case() -> None:
     assert set(CASES) == set(Clause)
 
 
+#: Further ways in which one of them alone says no.
+MORE: Sequence[tuple[Clause, Step, Step]] = (
+    (Clause.SLOT, _account_is_full, lambda stand: stand.set(accounts, concurrency=2)),
+    (Clause.SLOT, _slow_start, _later(timedelta(minutes=1))),
+    (Clause.SLOT, _campaign(callback_reserve=1), _contact(state="callback", next_at=NOW)),
+    (Clause.TRUNK_CHANNEL, _channels_are_kept, _contact(state="callback", next_at=NOW)),
+    (Clause.TRUNK_OPEN, _trunk(health="trying", trial_attempt_id="a"), _trunk(health="healthy", trial_attempt_id=None)),
+    (Clause.CAMPAIGN_WINDOW, _campaign(closed_dates=["2026-03-02"]), _later(16 * HOUR)),
+    (Clause.CAMPAIGN_WINDOW, _campaign(weekdays=[2]), _later(16 * HOUR)),
+)
+
+
 async def test_each_clause_alone_says_no_and_explain_names_it(database: Database) -> None:
     house = await House(database).build()
     # One house for all of them: building one for each takes longer than the clauses themselves.
-    for clause in CASES:
-        await _says_no_alone(await _stand(house), clause)
+    for clause, says_no, lifts in (*((clause, *steps) for clause, steps in CASES.items()), *MORE):
+        await _says_no_alone(await _stand(house), clause, says_no, lifts)
 
 
-async def _says_no_alone(stand: Stand, clause: Clause) -> None:
-    says_no, lifts = CASES[clause]
+async def _says_no_alone(stand: Stand, clause: Clause, says_no: Step, lifts: Step) -> None:
     assert (await stand.explained()).failing == (), clause
     await says_no(stand)
     told = (await stand.explained()).failing
