@@ -121,11 +121,11 @@ class Admission:
         found: dict[int, list[Hindrance]] = defaultdict(list)
         if not rows:
             return found
-        listed = await suppression.listed(self._conn, campaign, {row["number"] for row in rows})
+        against = await suppression.against(self._conn, campaign, {row["number"] for row in rows})
         for row in rows:
-            if (against := listed.get(row["number"])) is not None:
-                barred = Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, f"do_not_call: {against.text}")
-                found[row["id"]].append(barred)
+            if row["number"] in against:
+                texts = "; ".join(one.text for one in against[row["number"]])
+                found[row["id"]].append(Barred(Clause.DO_NOT_CALL, ContactState.DNC_BLOCKED, f"do_not_call: {texts}"))
         for contact_id, capped in (await self._capped(campaign, rows)).items():
             found[contact_id] += capped
         for row in rows:

@@ -83,15 +83,16 @@ def whole_account(account_id: int) -> dict[str, Any]:
 
 async def listed(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, Standing]:
     """Those of the numbers (at most some thousands) that the campaign, a row of its table, may not call, and why."""
-    return {number: found[0] for number, found in (await _against(conn, campaign, numbers)).items()}
+    return {number: found[0] for number, found in (await against(conn, campaign, numbers)).items()}
 
 
 async def standing(conn: AsyncConnection, campaign: CampaignRow, number: str) -> list[Standing]:
     """Everything that stands against the campaign's calling the number; empty when nothing does."""
-    return (await _against(conn, campaign, [number])).get(number, [])
+    return (await against(conn, campaign, [number])).get(number, [])
 
 
-async def _against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, list[Standing]]:
+async def against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collection[str]) -> dict[str, list[Standing]]:
+    """All that stands against each of the numbers (at most some thousands), in the order in which it is told."""
     if not numbers:
         return {}
     service = campaign.get("purpose") == SERVICE

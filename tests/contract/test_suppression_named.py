@@ -103,13 +103,14 @@ async def test_what_is_entered_while_a_campaign_runs_takes_contacts_out_at_the_n
     assert claim.number == LAN
     await lists(house).add("PARTNERS", [LAN], **WHY)
     await book(house).add_pattern("+8498*", region="VN", **WHY)
+    await book(house).add([AN], **WHY)
     begun = await ledger.begin(claim.attempt_id, claim.fence)
     assert (begun.phase, begun.reason) == (AttemptPhase.ENDED, "do_not_call")
     (claim,) = (await ledger.claim(["line"], 10)).claims
     assert claim.number == BO
     rows = {row["number"]: row for row in await house.rows(contacts)}
     assert [rows[number]["state"] for number in (LAN, AN)] == ["dnc_blocked", "dnc_blocked"]
-    assert rows[AN]["detail"] == "do_not_call: matches the pattern +8498*"
+    assert rows[AN]["detail"] == "do_not_call: on the do-not-call list; matches the pattern +8498*"
     assert rows[LAN]["detail"] == "do_not_call: on the list PARTNERS"
     (released,) = [row for row in await house.rows(attempt_events) if row["kind"] == "released"]
     assert released["detail"] == {"reason": "do_not_call", "why": "do_not_call: on the list PARTNERS"}
