@@ -65,7 +65,7 @@ class HearingParams:
     monologue_ms: int = 4000
     monologue_every_ms: int = 3000
     #: Likewise, while nobody knows who answered: most greetings of machines have told themselves by then.
-    early_looks_ms: tuple[int, ...] = (800, 1000, 1200, 1400, 1700, 2100, 2600, 3200)
+    early_looks_ms: tuple[int, ...] = (800, 1100, 1400, 1800, 2300, 3000)
 
 
 @dataclass(eq=False)
