@@ -129,6 +129,9 @@ class Schedule:
     def _openings(self, day: date) -> Iterable[datetime]:
         for opens, _closes in self.windows or ((0, _DAY_MIN),):
             yield from _instants(day, opens % _DAY_MIN, self.zone)
+        # A window that closed in the hour that is repeated is open again from the jump on.
+        if (jump := _turned_back(day, self.zone)) is not None:
+            yield jump
 
 
 def _instants(day: date, minute: int, zone: tzinfo) -> Iterable[datetime]:
@@ -140,6 +143,13 @@ def _instants(day: date, minute: int, zone: tzinfo) -> Iterable[datetime]:
         yield second
     if second < first:
         yield _jump(second, first, zone)
+
+
+@lru_cache(maxsize=4096)
+def _turned_back(day: date, zone: tzinfo) -> datetime | None:
+    """The instant of that day at which clocks go back; None on nearly every day."""
+    midnight, next_midnight = (datetime.combine(day + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, 1))
+    return _jump(midnight, next_midnight, zone) if next_midnight - midnight > timedelta(days=1) else None
 
 
 def _jump(before: datetime, after: datetime, zone: tzinfo) -> datetime:

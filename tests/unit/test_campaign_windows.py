@@ -92,6 +92,15 @@ def test_autumn_back_a_window_in_the_repeated_hour_opens_twice() -> None:
     assert schedule.next_opening(second + timedelta(minutes=10)) == _at("2026-10-26 02:30", PARIS)
 
 
+def test_autumn_back_a_window_that_closes_in_the_repeated_hour_opens_again_at_the_jump() -> None:
+    schedule = Schedule(zone=PARIS, windows=((90, 150),))
+    # 01:30 to 02:30; at 01:00 UTC the clock that shows 03:00 is put back to 02:00.
+    closes, jump = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+    assert not schedule.is_open(closes)
+    assert schedule.next_opening(closes) == jump
+    assert schedule.next_opening(jump + timedelta(minutes=30)) == _at("2026-10-26 01:30", PARIS)
+
+
 def test_the_day_of_a_change_has_its_own_length() -> None:
     schedule = Schedule(zone=NEW_YORK, windows=((480, 1020),))
     closes = _at("2026-03-07 17:00", NEW_YORK)
