@@ -12,7 +12,8 @@ from sqlalchemy.engine import default
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.rows import Row, RowStatus
-from campaigns.states import ContactState
+from campaigns.states import CampaignState, ContactState
+from storage.notify import Topic, tell
 from storage.rows import insert_plain, insert_plain_one
 from storage.tables import contacts
 from storage.types import E164, UtcTime
@@ -85,6 +86,8 @@ async def store_rows(
     await insert_plain(
         conn, contacts, _COLUMNS, _rows(campaign, rows, import_id=import_id, origin=origin, hold=hold, now=now)
     )
+    if campaign["state"] == CampaignState.RUNNING and not hold:
+        await tell(conn, Topic.WORK)
 
 
 async def store_one(

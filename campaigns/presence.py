@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import UnknownNode
-from campaigns.nodes import shown_name
+from campaigns.nodes import shown_name, surely_dead
 from storage.clock import Clock
 from storage.database import Database
 from storage.notify import Topic, tell
@@ -66,11 +66,15 @@ class Presence:
         self._limits = {"calls": calls, "trunks": sorted(trunks), "version": _version()}
 
     async def enter(self) -> None:
-        """Note that the node runs, and forget those that have been gone for a day."""
+        """Note that the node runs, forget those that have been gone for a day, and bury this machine's dead."""
 
         async def work(conn: AsyncConnection) -> None:
             old = (nodes.c.seen_at <= self._clock.now() - _KEPT) | (nodes.c.name == self._name)
             await conn.execute(delete(nodes).where(old))
+            living = select(nodes.c.name).where(nodes.c.state != NodeState.GONE.value)
+            dead = [name for name in (await conn.execute(living)).scalars() if surely_dead(name)]
+            gone = {"state": NodeState.GONE.value, "live_calls": 0, "alive_until": self._clock.now()}
+            await conn.execute(update(nodes).where(nodes.c.name.in_(dead)).values(**gone))
             await self._insert(conn, NodeState.RUNNING, live_calls=0)
 
         await self._database.transact(work)

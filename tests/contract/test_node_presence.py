@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import UnknownNode
+from campaigns.nodes import node_name
 from campaigns.presence import Nodes, NodeState, Presence
 from campaigns.runner import Runner, RunnerSettings
 from campaigns.states import CampaignState
@@ -59,6 +60,14 @@ async def test_nodes_come_beat_fall_silent_leave_and_are_forgotten(house: House)
     assert await _states(house) == {"three": NodeState.RUNNING}
     await one.beat(0, draining=False)
     assert (await _states(house))["one/boot.1.1.1"] is NodeState.RUNNING, "it was only asleep"
+
+
+async def test_a_dead_predecessor_of_this_machine_is_known_to_be_gone(house: House) -> None:
+    this = node_name("one")
+    before = this.rpartition(".")[0] + ".1"
+    await _presence(house, before).enter()
+    await _presence(house, this).enter()
+    assert await _states(house) == {before: NodeState.GONE, this: NodeState.RUNNING}
 
 
 async def test_a_drain_is_asked_of_the_living_by_either_name(house: House) -> None:
