@@ -12,7 +12,7 @@ from campaigns import suppression
 from campaigns.packing import Packed
 from campaigns.rows import RowStatus
 from campaigns.states import ContactState
-from storage.rows import words
+from storage.rows import among, words
 from storage.tables import contacts
 
 _ELSEWHERE = "a contact that the campaign has already"
@@ -53,17 +53,17 @@ async def _known(
     """Which of the values the campaign has already, and where."""
     if not wanted:
         return {}
-    found = await conn.execute(holders(campaign_id, column, wanted))
+    found = await conn.execute(holders(campaign_id, column, wanted, conn.dialect.name))
     return {
         value: f"line {line}" if import_id is not None and held_by == import_id else _ELSEWHERE
         for value, line, held_by in found
     }
 
 
-def holders(campaign_id: int, column: str, values: Collection[str]) -> Select[Any]:
+def holders(campaign_id: int, column: str, values: Collection[str], dialect: str) -> Select[Any]:
     """Contacts of the campaign that hold one of the numbers or keys: the value, its line and its import."""
     of, campaign = contacts.c[column], contacts.c.campaign_id
-    found = select(of, contacts.c.line, contacts.c.import_id).where(of.in_(values))
+    found = select(of, contacts.c.line, contacts.c.import_id).where(among(of, values, dialect))
     if column == "external_key":
         # A refused row gave its key up; a number that turned out invalid when it was dialled keeps it.
         return found.where(campaign == campaign_id)

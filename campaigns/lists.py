@@ -152,7 +152,7 @@ async def _store(database: Database, job: _Import, batch: list[Packed], clock: C
         refuse_closed(campaign)
         rows = await judge(conn, campaign, batch, import_id=job.id)
         now = clock.now()
-        counts = job.counts + Counter(row.status.value for row in rows)
+        counts = job.counts + _counted(rows)
         # Rows move by compare-and-set: a second import of the same file at the same time stores nothing.
         moved = await conn.execute(
             update(list_imports)
@@ -166,8 +166,13 @@ async def _store(database: Database, job: _Import, batch: list[Packed], clock: C
 
     rows = await database.transact(work)
     job.rows += len(rows)
-    job.counts.update(row.status.value for row in rows)
+    job.counts.update(_counted(rows))
     return rows
+
+
+def _counted(rows: list[Packed]) -> Counter[str]:
+    statuses = [row.status for row in rows]
+    return Counter({status.value: count for status in RowStatus if (count := statuses.count(status))})
 
 
 async def _replay(database: Database, job: _Import, results: ResultFile) -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, literal, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    String,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,6 +80,15 @@ async def update_each(
         )
         changed += (await conn.execute(statement, parameters_list)).rowcount
     return changed
+
+
+def among(column: ColumnElement[Any], values: Collection[str], dialect: str) -> ColumnElement[bool]:
+    """Whether the text is one of the values, however many: they go to the database as one, not each as its own."""
+    if dialect == "sqlite":
+        # The column's type would check and bind each of them.
+        each = func.json_each(json.dumps(list(values))).table_valued("value")
+        return type_coerce(column, String).in_(select(each.c.value))
+    return type_coerce(column, String) == any_(literal(list(values), ARRAY(String)))
 
 
 def words(values: Iterable[str]) -> list[ColumnElement[str]]:
