@@ -288,6 +288,13 @@ class Campaigns:
         async with self._database.read() as conn:
             return await find_route(conn, await self._row(conn, campaign_id, lock=False))
 
+    async def hold_up(self, campaign_id: int) -> str | None:
+        """A line for whoever watches: why it paused by itself, or what a paused trunk makes of its calls."""
+        async with self._database.read() as conn:
+            row = await self._row(conn, campaign_id, lock=False)
+            reason = row["pause_reason"]
+            return f"paused: {reason}" if reason else (await find_route(conn, row)).told
+
     async def status(self, campaign_id: int) -> CampaignStatus:
         """How the campaign stands; raises `UnknownCampaign`."""
         async with self._database.read() as conn:

@@ -84,7 +84,9 @@ def check_amount(amount: Decimal | None, currency: str, field: str) -> None:
 async def budget_state(conn: AsyncConnection, campaign_id: int) -> BudgetState:
     """How the campaign's money stands, with a budget or without; raises `UnknownCampaign`."""
     row = await with_limits(conn, campaign_id)
-    return BudgetState(row["budget"], **await _sums(conn, campaign_id), currency=row["currency"])
+    budget, of = row["budget"], row["currency"]
+    sums = {name: round_money(amount, of) for name, amount in (await _sums(conn, campaign_id)).items()}
+    return BudgetState(None if budget is None else round_money(budget, of), **sums, currency=of)
 
 
 async def set_credit_limit(conn: AsyncConnection, account_id: int, limit: Decimal | None, now: datetime) -> None:

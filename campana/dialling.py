@@ -54,10 +54,10 @@ async def run_shown(node: Node, status: CampaignStatus, screen: Console) -> None
 
 
 async def _watch_trunk(app: App, campaign_id: int, board: Board) -> None:
-    """Say on the board when a trunk is paused, and what becomes of the calls then."""
+    """Say on the board when the campaign or a trunk is paused, and what becomes of the calls then."""
     while True:
         try:
-            board.notify((await app.campaigns.route(campaign_id)).told)
+            board.notify(await app.campaigns.hold_up(campaign_id))
         except SQLAlchemyError:
             log.exception("trunk_state_unknown", campaign_id=campaign_id)
         await asyncio.sleep(_LOOK_S)

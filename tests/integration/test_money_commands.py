@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
@@ -25,8 +27,10 @@ from campana.mail_sink import MailSink
 from reports.mail import SmtpSettings
 from reports.pause_mail import deliver_pause_mail
 from storage.database import Database, open_database
-from storage.tables import outbox
+from storage.tables import accounts, bots, campaigns, outbox
 from tests.support_campaigns import NOW, House, number
+from web.app import create_app
+from web.state import WebSettings
 
 SETTINGS = """data_folder = "data"
 [account]
@@ -181,3 +185,59 @@ async def test_nobody_is_mailed_for_a_campaign_without_recipients(tmp_path: Path
         async with MailSink(tmp_path / "mail") as sink:
             await deliver_pause_mail(database, payload, SmtpSettings(port=sink.port))
             assert sink.files == ()
+
+
+async def _campaign(folder: Path) -> None:
+    """A campaign of 20 people with a budget, and one call of it, in the database of the settings."""
+    async with open_database(f"sqlite:///{folder / 'data' / 'campana.db'}") as database:
+        house = await House(database).build()
+        async with database.write() as conn:
+            await conn.execute(update(accounts).values(name="default"))
+            await conn.execute(
+                update(bots).values(script="script: s\nsteps:\n  hello:\n    - say: Good day.\n    - end\n")
+            )
+        await house.campaign(people=20, budget=Decimal("0.60"), code="SPRING")
+        ledger = house.ledger()
+        (claim,) = (await ledger.claim(["line"], 5)).claims
+        await house.talk(ledger, claim, seconds=60)
+        await ledger.claim(["line"], 5)
+
+
+def test_a_campaigns_budget_and_forecast_are_shown_and_a_campaign_without_money_is_not_started(config: Path) -> None:
+    asyncio.run(_campaign(config.parent))
+    (status,) = json.loads(_run(config, "campaign", "status", "SPRING", "--json"))
+    assert (status["state"], status["budget"], status["spent"]) == ("paused", "0.6000", "0.1000")
+    assert "paused, budget used up: the next call may cost 0.57" in " ".join(_run(config, "campaign", "status").split())
+    told = json.loads(_run(config, "campaign", "budget", "SPRING", "--json"))
+    assert (told["budget"], told["spent"], told["reserved"], told["left"]) == ("0.60", "0.10", "0.00", "0.50")
+    with pytest.raises(CampaignError, match="cannot pay for a call"):
+        _run(config, "campaign", "start", "SPRING", "--detach")
+    with pytest.raises(CampaignError, match="more than nought"):
+        _run(config, "campaign", "budget", "SPRING", "0")
+    assert "2.50 USD" in _run(config, "campaign", "budget", "SPRING", "2.50")
+
+    found = json.loads(_run(config, "campaign", "forecast", "SPRING", "--json"))
+    assert (found["contacts"], found["likely"]["attempts"], found["currency"]) == (19, 19, "USD")
+    # 19 calls, of which 40 % last 45 s: 8 blocks of 0.01.
+    assert found["likely"]["cost"] == "0.61"
+    assert [(one["limit"], one["verdict"]) for one in found["limits"]] == [("budget", "enough"), ("balance", "enough")]
+    page = _run(config, "campaign", "forecast", "SPRING")
+    for words in ("SPRING: 19 contacts to call", "0.61 USD", "budget: enough", "assumed: the account has fewer"):
+        assert words in page
+    started = _run(config, "campaign", "start", "SPRING", "--detach")
+    assert "forecast: 19 contacts, 19 calls, 0.61 USD" in started
+    assert json.loads(_run(config, "campaign", "status", "SPRING", "--json"))[0]["pause_reason"] is None
+    assert "none" in _run(config, "campaign", "budget", "SPRING", "none")
+
+
+async def test_the_dashboard_says_why_a_campaign_paused_by_itself(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path / 'c.db'}") as database:
+        house = await House(database).build()
+        campaign_id = await house.campaign(people=1)
+        reason = "balance used up: <nothing> left"
+        async with database.write() as conn:
+            await conn.execute(update(campaigns).values(state="paused", pause_reason=reason))
+        web = create_app(database, WebSettings(recordings_dir=tmp_path))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://127.0.0.1:8080") as client:
+            page = (await client.get(f"/campaigns/{campaign_id}")).text
+        assert "Paused by itself: balance used up: &lt;nothing&gt; left." in page
