@@ -102,6 +102,8 @@ class Presence:
             now = self._clock.now()
             gone = {"state": NodeState.GONE.value, "live_calls": 0, "seen_at": now, "alive_until": now}
             await conn.execute(update(nodes).where(nodes.c.name == self._name).values(**gone))
+            # What it may no longer hold, the others may.
+            await tell(conn, Topic.WORK)
 
         await self._database.transact(work)
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from campaigns.attempts import Ledger
+from campaigns.campaigns import Campaigns
+from campaigns.claiming import Claimed
 from campaigns.errors import UnknownNode
 from campaigns.nodes import node_name
 from campaigns.presence import Nodes, NodeState, Presence
@@ -85,6 +88,39 @@ async def test_a_drain_is_asked_of_the_living_by_either_name(house: House) -> No
     await here[0].leave()
     with pytest.raises(UnknownNode, match="node list"):
         await nodes.drain(names[0])
+
+
+class _Looks(Ledger):
+    """A ledger that tells when somebody has looked for work in it."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.looked = asyncio.Event()
+
+    async def claim(self, *given: Any, **options: Any) -> Claimed:
+        found = await super().claim(*given, **options)
+        self.looked.set()
+        return found
+
+
+async def test_what_is_started_elsewhere_is_dialled_without_waiting_for_a_poll(
+    database: Database, migrated_url: str
+) -> None:
+    house = await House(database, clock=SystemClock()).build()  # type: ignore[arg-type]
+    campaign_id = await house.campaign(people=2, start=False)
+    network = Network.answering()
+    never = RunnerSettings(poll_s=3600.0, told_poll_s=3600.0)
+    async with open_notices(database) as notices, open_database(migrated_url) as elsewhere:
+        await until(lambda: database.is_sqlite or notices.reaches_all)
+        ledger = _Looks(database, house.clock, node="one/boot.1.1.1", lease_s=60.0)
+        runner = Runner(database, ledger, {"line": network}, Talk(), house.clock, settings=never, notices=notices)
+        async with asyncio.timeout(_BOUND_S):
+            task = asyncio.create_task(runner.run_until_complete(campaign_id))
+            await ledger.looked.wait()
+            # SQLite's other processes are polled for.
+            await Campaigns(database if database.is_sqlite else elsewhere, house.clock).start(campaign_id)
+            assert await task is CampaignState.COMPLETED
+    assert len(network.dialled) == 2
 
 
 async def test_a_node_that_runs_is_drained_from_another_process(database: Database, migrated_url: str) -> None:
