@@ -35,6 +35,7 @@ from campaigns.states import (
     move_campaign,
 )
 from campaigns.trunks import find_route
+from campaigns.visits import CALL_TYPE as VISIT
 from campaigns.webhook_events import tell_moved
 from campaigns.windows import campaign_schedule
 from storage.clock import Clock
@@ -302,7 +303,9 @@ class Campaigns:
             by_state = select(contacts.c.state, func.count()).where(contacts.c.campaign_id == campaign_id)
             counts = (await conn.execute(by_state.group_by(contacts.c.state))).all()
             placed = select(func.count()).where(
-                attempts.c.campaign_id == campaign_id, attempts.c.originated_at.is_not(None)
+                attempts.c.campaign_id == campaign_id,
+                attempts.c.originated_at.is_not(None),
+                attempts.c.call_type != VISIT,
             )
             live = select(func.count()).where(
                 attempts.c.campaign_id == campaign_id, attempts.c.phase != words([AttemptPhase.ENDED])[0]

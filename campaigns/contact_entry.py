@@ -57,12 +57,19 @@ class Hand:
     origin: str = ORIGIN
 
 
+def storable(text: str) -> bool:
+    """Whether both databases can keep the text."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def checked(given: Mapping[str, str], campaign: RowMapping, required_variables: Collection[str]) -> Row:
     """The columns of a contact as a list's row; raises `BadContact` for what a list's row would be refused for."""
     kept = {name: text for name, text in given.items() if text.strip()}
     for name in given:
         if name not in ALIASES and not _VARIABLE.match(name):
             raise BadContact(name, f"no such field; write one of {', '.join(ALIASES)}, or a variable in small letters")
+        if not storable(given[name]):
+            raise BadContact(name, "it holds characters that cannot be kept: NUL, or half of a pair")
     names = tuple(kept)
     reserved = {at: name for at, name in enumerate(names) if name in ALIASES}
     variables = {at: name for at, name in enumerate(names) if name not in ALIASES}

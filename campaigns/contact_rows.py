@@ -112,7 +112,7 @@ async def find_contact(conn: AsyncConnection, campaign_id: int, reference: str) 
 
     Of several with one number, the one that was not refused. Raises `UnknownContact`.
     """
-    text = reference.strip()
+    text = reference.strip().replace("\0", "")
     wanted: list[ColumnElement[bool]] = [contacts.c.external_key == text]
     if text.isdecimal() and len(text) <= _LONGEST_ID:
         wanted.append(contacts.c.id == int(text))

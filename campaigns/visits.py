@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.closing import Finished, close_finished
 from campaigns.codes import DEFAULTS, ActionCode, CodeClass, CodeTable
-from campaigns.contact_entry import Hand
+from campaigns.contact_entry import Hand, storable
 from campaigns.contact_rows import contact_row
 from campaigns.errors import BadVisit, ContactBusy
 from campaigns.intake import lock_campaign
@@ -105,6 +105,11 @@ def _code(campaign: RowMapping, visit: Visit, now: datetime) -> ActionCode:
     known = {table.default(name).code: table.default(name) for name in DEFAULTS if name != "XC"} | dict(table.custom)
     if visit.code not in known:
         raise BadVisit(f"code: the campaign has no code {visit.code!r}; it has {', '.join(sorted(known))}")
+    for name, instant in (("at", visit.at), ("call_back_at", visit.call_back_at)):
+        if instant is not None and instant.tzinfo is None:
+            raise BadVisit(f"{name}: {instant} has no UTC offset; write one, such as 2026-03-02T14:30+07:00")
+    if visit.note is not None and not storable(visit.note):
+        raise BadVisit("note: it holds characters that cannot be kept: NUL, or half of a pair")
     if visit.at is not None and visit.at > now:
         raise BadVisit(f"at: {visit.at:%Y-%m-%d %H:%M} has not come yet; enter a visit when it has taken place")
     if _is(campaign, known[visit.code], "CB") and visit.call_back_at is None:

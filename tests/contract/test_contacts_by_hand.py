@@ -81,6 +81,8 @@ async def test_who_could_not_come_by_list_cannot_be_added(house: House) -> None:
         ({"name": "Lan"}, "phone", "a contact needs a telephone number"),
         ({"phone": B, "time_zone": "Mars"}, "time_zone", "'Mars' is unknown"),
         ({"phone": B, "Amount": "5"}, "Amount", "no such field"),
+        ({"phone": B, "name": "a\0"}, "name", "characters that cannot be kept"),
+        ({"phone": B, "name": "\ud800"}, "name", "characters that cannot be kept"),
         ({"phone": B, "amount": " "}, "amount", "the script says this variable"),
         ({"phone": C, "amount": "5"}, "phone", "the number may not be called: on the do-not-call list"),
     ]

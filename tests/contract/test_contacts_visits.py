@@ -13,6 +13,7 @@ from campaigns.campaigns import Campaigns
 from campaigns.contacts import Contacts, Visit
 from campaigns.errors import BadVisit, ContactBusy, MissingVariables
 from campaigns.states import CampaignState, ContactState
+from reports.attempt import attempt_detail
 from reports.audit import audit
 from reports.measures import totals
 from reports.scope import Scope
@@ -69,6 +70,10 @@ async def test_a_visit_is_an_outcome_without_a_call_or_a_cost(house: House, tmp_
     # Neither its campaign's figures nor the account's know it, unless they are asked for.
     assert await figures(house, Scope(campaign_id)) == await figures(house, Scope()) == (0, 0, Decimal(0))
     assert await figures(house, Scope(campaign_id, include_test=True)) == (1, 1, Decimal(0))
+    assert (await house.campaigns.status(campaign_id)).attempts == 0
+    async with house.database.read() as conn:
+        shown = await attempt_detail(conn, visited.attempt_id)
+    assert (shown.row.call_status, shown.row.action_code, shown.recording) == (None, "PTP", None)
     # One who is through may be met again, and stays as he is; the last one's visit completes the campaign.
     again = await people.visit(one.id, Visit("KNM"), by="lan")
     assert again.state is ContactState.DONE
@@ -101,6 +106,8 @@ async def test_a_visit_follows_the_rules_of_its_code(house: House, tmp_path: Pat
         (first.id, Visit("XC"), "no code 'XC'"),
         (first.id, Visit("CB"), "code CB: say when the customer wants to be called"),
         (first.id, Visit("PTP", at=NOW + timedelta(minutes=1)), "at: .* has not come yet"),
+        (first.id, Visit("PTP", at=NOW.replace(tzinfo=None)), "at: .* has no UTC offset"),
+        (first.id, Visit("PTP", note="\0"), "note: it holds characters that cannot be kept"),
         (await house.contact(campaign_id, "12", number=None, state="invalid"), Visit("PTP"), "no telephone number"),
     ]
     for contact_id, visit, told in refused:
