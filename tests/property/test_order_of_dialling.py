@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -41,7 +41,7 @@ def _contact(state: str, attempts: int, priority: int, hours: Any, due_min: int 
 _CONTACTS = st.lists(
     st.builds(
         _contact,
-        st.sampled_from(["pending", "pending", "pending", "retry_wait", "callback", "callback", "held"]),
+        st.sampled_from(["pending", "pending", "pending", "retry_wait", "callback", "callback", "callback", "held"]),
         st.sampled_from([0, 0, 0, 1, _MAX, _MAX + CALLBACK_EXTRA]),
         st.integers(0, 1),
         st.sampled_from([None, None, None, *_HOURS]),
@@ -85,8 +85,12 @@ async def _play(people: list[dict[str, Any]], at_once: list[int], url: str) -> N
 
 
 @settings(
-    max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(people=[_contact("callback", 0, 0, None, due) for due in (-1, -2, 0)], at_once=[1])
 @given(people=_CONTACTS, at_once=st.lists(st.integers(1, 4), max_size=3))
 def test_claims_take_contacts_in_the_order_of_a_plain_sort(
     people: list[dict[str, Any]], at_once: list[int], sqlite_template: Path
