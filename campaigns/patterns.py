@@ -41,6 +41,10 @@ def _international(plain: str, text: str, region: str) -> str:
         return plain
     if plain.startswith("00"):
         return f"+{plain[2:]}"
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadPattern(
+            f"there is no country {region!r}; write two capital letters, such as VN, or the pattern with +"
+        )
     country = str(phonenumbers.country_code_for_region(region))
     about = phonenumbers.PhoneMetadata.metadata_for_region(region)
     trunk_prefix = about.national_prefix if about is not None else None

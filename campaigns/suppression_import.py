@@ -91,6 +91,7 @@ class _Job:
     rows: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict(_NO_ROWS))
     import_id: int | None = None
+    fence: int = 1
     replaces: bool = False
 
 
@@ -211,7 +212,7 @@ class NumberImports:
         of, lists = suppression_imports.c, suppression_lists.c
         alive = [ListState.IN_FORCE.value, ListState.LOADING.value]
         wanted = (
-            select(suppression_lists, of.id.label("import_id"), of.rows, of.counts, of.mode)
+            select(suppression_lists, of.id.label("import_id"), of.rows, of.counts, of.mode, of.fence)
             .join(suppression_imports, of.list_id == lists.id)
             .where(lists.account_id == self._account_id, lists.name == name, lists.state.in_(alive))
             .where(of.sha256 == source.sha256, of.finished_at.is_(None))
@@ -220,7 +221,10 @@ class NumberImports:
         row = (await conn.execute(wanted)).mappings().first()
         if row is None:
             return None
-        return _Job(dict(row), row["rows"], dict(row["counts"]), row["import_id"], row["mode"] == "replace")
+        fence = row["fence"] + 1
+        await conn.execute(update(suppression_imports).where(of.id == row["import_id"]).values(fence=fence))
+        counts, replaces = dict(row["counts"]), row["mode"] == "replace"
+        return _Job(dict(row), row["rows"], counts, row["import_id"], fence, replaces)
 
     async def _give_up_others(self, conn: AsyncConnection, name: str) -> None:
         """A newer edition was broken off, and another file is to take its place."""
@@ -292,11 +296,11 @@ class NumberImports:
 
 
 async def _move(conn: AsyncConnection, job: _Job, **values: Any) -> None:
-    """By compare-and-set: of two imports of one file at the same time one stores nothing."""
+    """By compare-and-set: of two imports of one file at the same time the later one goes on."""
     of = suppression_imports.c
-    mine = (of.id == job.import_id, of.rows == job.rows, of.finished_at.is_(None))
+    mine = (of.id == job.import_id, of.fence == job.fence, of.finished_at.is_(None))
     if (await conn.execute(update(suppression_imports).where(*mine).values(values))).rowcount != 1:
-        raise ListError("this file is being imported into this list by another process; let it finish")
+        raise ListError("this file is being imported into this list by another process as well; let that one finish")
 
 
 def _require_same(current: Mapping[str, Any], into: NewList) -> None:

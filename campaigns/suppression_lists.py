@@ -19,7 +19,7 @@ from campaigns.do_not_call import note
 from campaigns.errors import CampaignError, NotSuppressed
 from storage.clock import Clock
 from storage.database import Database
-from storage.tables import campaigns, suppressed_numbers, suppression_imports, suppression_lists
+from storage.tables import accounts, campaigns, suppressed_numbers, suppression_imports, suppression_lists
 from storage.types import E164
 
 log = structlog.get_logger(__name__)
@@ -119,7 +119,7 @@ class SuppressionLists:
         """Make an empty list; raises `CampaignError` when there is one of this name."""
 
         async def work(conn: AsyncConnection) -> None:
-            if await find_list(conn, self._account_id, new.name) is not None:
+            if await find_list(conn, self._account_id, new.name, lock=True) is not None:
                 raise CampaignError(f"there is a list {new.name} already; choose another name, or add numbers to it")
             await make_list(conn, self._account_id, new, ListState.IN_FORCE, by=by, now=self._clock.now())
 
@@ -223,8 +223,11 @@ def _kept(row: Any, file_name: str | None, finished_at: datetime | None) -> Kept
 
 
 async def find_list(conn: AsyncConnection, account_id: int, name: str, *, lock: bool = False) -> dict[str, Any] | None:
-    """The row of the list of this name that is in force."""
+    """The row of the list of this name that is in force; locked, nobody else makes, replaces or drops one meanwhile."""
     of = suppression_lists.c
+    if lock:
+        # A list that is not there yet, or not any more, has no row to lock.
+        await conn.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
     wanted = select(suppression_lists).where(
         of.account_id == account_id, of.name == name, of.state == ListState.IN_FORCE.value
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import phonenumbers
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +24,7 @@ from storage.tables import campaigns
 
 
 class BadNumber(CampanaError):
-    """What was given is no telephone number."""
+    """What was given is no telephone number, or no country of one."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ def who(by: str | None) -> str:
         return by or getpass.getuser()
     except (OSError, KeyError):
         return "command line"
+
+
+def region_of(app: App, region: str | None) -> str:
+    """The region that numbers without a country code are of; raises `BadNumber` for one that there is not."""
+    wanted = (region or app.settings.account.region).upper()
+    if wanted not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadNumber(f"--region {region}: there is no such country; write two letters, such as VN")
+    return wanted
 
 
 def read_numbers(texts: Sequence[str], region: str) -> list[str]:

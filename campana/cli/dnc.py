@@ -44,7 +44,7 @@ def add(
 
     async def work() -> int:
         async with open_app(settings_of(context)) as opened:
-            wanted = dnc.read_numbers(numbers, region or opened.settings.account.region)
+            wanted = dnc.read_numbers(numbers, dnc.region_of(opened, region))
             return await dnc.add(opened, wanted, list_name=list_name, reason=reason, by=dnc.who(by))
 
     added = run(work())
@@ -72,7 +72,7 @@ def remove(
 
     async def work() -> None:
         async with open_app(settings_of(context)) as opened:
-            (wanted,) = dnc.read_numbers([number], region or opened.settings.account.region)
+            (wanted,) = dnc.read_numbers([number], dnc.region_of(opened, region))
             await dnc.remove(opened, wanted, list_name=list_name, reason=reason, by=dnc.who(by), force=force)
 
     run(work())
@@ -133,7 +133,7 @@ def check(
 
     async def work() -> dnc.Checked:
         async with open_app(settings_of(context)) as opened:
-            (wanted,) = dnc.read_numbers([number], region or opened.settings.account.region)
+            (wanted,) = dnc.read_numbers([number], dnc.region_of(opened, region))
             return await dnc.check(opened, wanted, campaign)
 
     found = run(work())
@@ -170,11 +170,11 @@ def import_(
 
     async def work() -> Imported:
         async with open_app(settings_of(context)) as opened:
-            of_campaign = await opened.campaigns.find(campaign) if campaign else None
+            of_campaign = await opened.campaigns.find(campaign, account_id=opened.account_id) if campaign else None
             into = NewList(list_name, kind, of_campaign, applies_to) if list_name else None
             source = NumberFile(
                 file,
-                region or opened.settings.account.region,
+                dnc.region_of(opened, region),
                 column=column,
                 encoding=encoding,
                 delimiter=delimiter,

@@ -40,7 +40,7 @@ def add(
         async with open_app(settings_of(context)) as opened:
             return await dnc.book(opened).add_pattern(
                 pattern,
-                region=region or opened.settings.account.region,
+                region=dnc.region_of(opened, region),
                 by=dnc.who(by),
                 reason=reason,
                 campaign_id=await _campaign_id(opened, campaign),
@@ -73,7 +73,7 @@ def remove(
         async with open_app(settings_of(context)) as opened:
             return await dnc.book(opened).remove_pattern(
                 pattern,
-                region=region or opened.settings.account.region,
+                region=dnc.region_of(opened, region),
                 by=dnc.who(by),
                 reason=reason,
                 campaign_id=await _campaign_id(opened, campaign),

@@ -73,6 +73,8 @@ suppression_imports = Table(
     Column("rows", Integer, nullable=False, default=0),
     # {"listed": 9, "duplicate": 0, "invalid": 1}
     Column("counts", JSON, nullable=False),
+    # Raised by whoever goes on with it: of two at once the later one alone may.
+    Column("fence", Integer, nullable=False, default=1),
     Column("by", String(64), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,15 @@ async def test_a_workbook_is_read_like_a_text_file(desk: Desk) -> None:
         sheet.write_row(2, 0, [2, "0900000002"])
     done = await desk.take(path)
     assert (done.counts["listed"], await desk.on()) == (2, e164(1, 2))
+
+
+async def test_of_two_imports_of_one_file_at_once_one_stores_it_and_the_other_is_told(desk: Desk) -> None:
+    path = desk.file("\n".join(phone(n) for n in range(1, 31)))
+    done = await asyncio.gather(desk.take(path), desk.take(path, REGISTER), return_exceptions=True)
+    assert await desk.on() == e164(*range(1, 31))
+    (one,) = await desk.lists.all()
+    assert (one.numbers, one.complete) == (30, True)
+    told = [one for one in done if isinstance(one, BaseException)]
+    assert all(isinstance(one, ListError) and "by another process" in str(one) for one in told)
+    finished = [row["finished_at"] is not None for row in await desk.house.rows(suppression_imports)]
+    assert finished.count(True) == len(finished)

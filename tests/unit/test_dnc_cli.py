@@ -68,6 +68,8 @@ def test_a_number_goes_on_and_comes_off_with_its_trace(config: Path) -> None:
         _ran(config, "remove", LAN, "--reason", "again", "--yes")
     with pytest.raises(BadNumber, match=r"'12' is no number: .*; write it with country code"):
         _ran(config, "add", "12", "--reason", "slip")
+    with pytest.raises(BadNumber, match="--region Nowhere: there is no such country"):
+        _ran(config, "check", "0901234567", "--region", "Nowhere")
 
 
 def test_a_file_is_read_into_a_list_and_the_list_dropped(config: Path) -> None:

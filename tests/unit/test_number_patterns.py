@@ -49,6 +49,12 @@ def test_what_cannot_be_meant_is_refused_with_a_remedy(text: str, told: str) -> 
     assert told in str(refused.value)
 
 
+def test_a_country_that_there_is_not_is_refused_where_it_is_needed() -> None:
+    assert parse_pattern("+8490*", "XX") == "+8490*"
+    with pytest.raises(BadPattern, match="there is no country 'XX'"):
+        parse_pattern("090*", "XX")
+
+
 def test_a_number_matches_as_a_whole() -> None:
     matching = matcher(("+8490*", "+84*1234", "+841900??", "+84901234567"))
     assert list(matching("+84901234567")) == ["+8490*", "+84901234567"]
