@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from billing.ledger import Book, adjust, top_up
 from campaigns.attempts import Ledger
+from campaigns.claiming import Claiming
 from campaigns.clauses import Clause
 from campaigns.errors import CampaignError
 from campaigns.limits import allows_one_more, budget_state, set_credit_limit
@@ -244,13 +246,15 @@ async def _no_stray(_trunk: str, _attempt_id: str) -> bool:
 
 async def test_nodes_that_claim_at_once_overspend_neither_budget_nor_balance(house: House) -> None:
     nodes = [house.ledger(f"node-{place}") for place in range(3)]
-    ids = [await house.campaign(people=12, budget=Decimal("2.00")), await house.campaign(people=12)]
+    # On trunks of their own, so that only the account makes the claims of the two campaigns wait for one another.
+    await house.trunk("other")
+    ids = [await house.campaign(people=12, budget=Decimal("2.00")), await house.campaign(people=12, trunk="other")]
     await _limit(house, "0", paid="3.00")
     spoken = 0
 
     async def one(node: Ledger, turn: int) -> None:
         nonlocal spoken
-        for claim in await _claim(house, node, limit=3):
+        for claim in (await node.claim([("line", "other")[turn % 2]], 3)).claims:
             if turn % 3 == 0:
                 await house.miss(node, claim, DialStatus.NOANSWER)
             else:
@@ -259,14 +263,38 @@ async def test_nodes_that_claim_at_once_overspend_neither_budget_nor_balance(hou
                 await node.settle(claim.attempt_id, claim.fence, house.talked())
                 spoken += 1
 
-    for turn in range(4):
+    for turn in range(3):
         await asyncio.gather(*(one(node, turn + place) for place, node in enumerate(nodes)))
         row = await house.row(campaigns, ids[0])
         assert row["spent"] + row["reserved"] <= Decimal("2.00")
         assert (await house.row(accounts, house.account_id))["prepaid"] >= 0
     await _books(house)
-    assert spoken > 4
+    assert spoken > 2
     assert all(mail["clause"] in {"budget", "balance"} for mail in await _mails(house))
+
+
+async def test_a_claim_waits_for_one_that_may_spend_the_same_balance(house: House) -> None:
+    await house.trunk("other")
+    await house.campaign(people=2)
+    await house.campaign(people=2, trunk="other")
+    await _limit(house, "0", paid="0.60")
+    lease, ahead = timedelta(seconds=15), timedelta(seconds=1)
+    async with house.database.write() as conn:
+        claiming = Claiming(conn, node="a", now=house.clock.now(), lease=lease, ahead=ahead)
+        first = await claiming.run(["line"], 5, None)
+        other = asyncio.create_task(house.ledger("b").claim(["other"], 5))
+        while not house.database.is_sqlite and not other.done() and not await _waits_for_a_lock(house):  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0.01)
+        assert not other.done()
+    second = await other
+    assert (len(first.claims), len(second.claims)) == (1, 0)
+    assert (await house.row(accounts, house.account_id))["prepaid"] == Decimal("0.03")
+
+
+async def _waits_for_a_lock(house: House) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with house.database.read() as conn:
+        return bool((await conn.execute(text(waiting))).scalar_one())
 
 
 async def test_the_dearer_destination_is_what_is_reserved_for(database: Database) -> None:
