@@ -130,6 +130,10 @@ class Running:
         return self._out.read_text(encoding="utf-8", errors="replace")
 
     @property
+    def err(self) -> str:
+        return self._err.read_text(encoding="utf-8", errors="replace")
+
+    @property
     def alive(self) -> bool:
         return self.process.returncode is None
 

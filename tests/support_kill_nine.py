@@ -145,6 +145,10 @@ class Nodes:
         for name in self.names:
             (await self._running[name].ended(_END_S)).ok()
 
+    def said(self) -> str:
+        """The last words of each node."""
+        return "\n".join(f"--- {name}\n{run.out[-1000:]}{run.err[-3000:]}" for name, run in self._running.items())
+
     async def kill_all(self) -> None:
         for run in self._running.values():
             await run.kill()
@@ -238,11 +242,16 @@ class Killing:
         return int(row["n"])
 
     async def _until(self, fact: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(_END_S):
-            while True:
-                if await fact():
-                    return
-                await asyncio.sleep(0.2)
+        end = time.monotonic() + _END_S
+        while not await fact():
+            assert time.monotonic() < end, f"nothing moves any more: {await self._state()}\n{self._nodes.said()}"
+            await asyncio.sleep(0.2)
+
+    async def _state(self) -> list[dict[str, Any]]:
+        """What may keep the nodes from dialling."""
+        told = await self.rows("SELECT code, state FROM campaigns") + await self.rows("SELECT * FROM trunks")
+        told += await self.rows("SELECT name, state, live_calls FROM nodes")
+        return told + await self.rows("SELECT phase, node, count(*) FROM attempts GROUP BY phase, node")
 
     async def _complete(self) -> bool:
         return not await self.rows("SELECT id FROM campaigns WHERE finished_at IS NULL")
