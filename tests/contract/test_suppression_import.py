@@ -63,6 +63,14 @@ async def desk(database: Database, tmp_path: Path) -> Desk:
 
 
 async def test_every_row_is_listed_known_or_told_why_it_is_not(desk: Desk) -> None:
+    # A file whose numbers are not found stores nothing.
+    with pytest.raises(ListError, match=r"no column is known to hold numbers: 'a', 'b'; name one with --column"):
+        await desk.take(desk.file(f"a,b\nx,{phone(1)}\n"))
+    with pytest.raises(ListError, match=r"no column 'c' in line 1: 'a', 'b'"):
+        await desk.take(desk.file(f"a,b\nx,{phone(1)}\n"), column="c")
+    with pytest.raises(ListError, match="several columns hold numbers"):
+        await desk.take(desk.file(f"{phone(1)},{phone(2)}\n"))
+    assert await desk.lists.all() == []
     rows = ["Name;Số điện thoại", f"Lan;{phone(1)}", "Bo;", f"An;+84 90 000 00 02;{phone(9)}", "Mai;12345"]
     rows += [f"Hai;{phone(1)}", f"Tu;{phone(3)}", '"Nam;', f"Ba;{phone(4)}"]
     done = await desk.take(desk.file("\n".join(rows) + "\n"))
@@ -99,16 +107,6 @@ def test_the_column_with_the_numbers_is_found(
     path.write_text(content)
     batch: Batch = _normalised(list(open_numbers(inspect(path), "VN", **options)), "VN")
     assert (list(batch.numbers), list(batch.refused)) == (numbers, [])
-
-
-async def test_a_file_whose_numbers_are_not_found_stores_nothing(desk: Desk) -> None:
-    with pytest.raises(ListError, match=r"no column is known to hold numbers: 'a', 'b'; name one with --column"):
-        await desk.take(desk.file(f"a,b\nx,{phone(1)}\n"))
-    with pytest.raises(ListError, match=r"no column 'c' in line 1: 'a', 'b'"):
-        await desk.take(desk.file(f"a,b\nx,{phone(1)}\n"), column="c")
-    with pytest.raises(ListError, match="several columns hold numbers"):
-        await desk.take(desk.file(f"{phone(1)},{phone(2)}\n"))
-    assert await desk.lists.all() == []
 
 
 async def test_an_import_that_was_broken_off_goes_on_where_it_stopped(
@@ -191,6 +189,15 @@ async def test_a_file_is_added_to_a_list_or_to_the_accounts_own(desk: Desk) -> N
     book = DoNotCall(desk.house.database, desk.house.clock, desk.house.account_id)
     found = [(entry.number, entry.source.value, entry.evidence, entry.by) async for entry in book.entries()]
     assert found == [(number, "import", "more.csv", "ann") for number in e164(1, 2)]
+    # A workbook is read like a text file.
+    path = desk.folder / "register.xlsx"
+    with Workbook(path) as made:
+        sheet = made.add_worksheet()
+        sheet.write_row(0, 0, ["No", "SĐT"])
+        sheet.write_row(1, 0, [1, 84900000001])
+        sheet.write_row(2, 0, [2, "0900000002"])
+    done = await desk.take(path)
+    assert (done.counts["listed"], await desk.on()) == (2, e164(1, 2))
 
 
 async def test_a_broken_off_edition_gives_way_to_another_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,17 +211,6 @@ async def test_a_broken_off_edition_gives_way_to_another_file(desk: Desk, monkey
     states = sorted(row["state"] for row in await desk.house.rows(lists_table))
     assert states == ["in_force", "removed", "replaced"]
     assert await desk.stored() == 1
-
-
-async def test_a_workbook_is_read_like_a_text_file(desk: Desk) -> None:
-    path = desk.folder / "register.xlsx"
-    with Workbook(path) as book:
-        sheet = book.add_worksheet()
-        sheet.write_row(0, 0, ["No", "SĐT"])
-        sheet.write_row(1, 0, [1, 84900000001])
-        sheet.write_row(2, 0, [2, "0900000002"])
-    done = await desk.take(path)
-    assert (done.counts["listed"], await desk.on()) == (2, e164(1, 2))
 
 
 async def test_of_two_imports_of_one_file_at_once_one_stores_it_and_the_other_is_told(desk: Desk) -> None:
