@@ -53,9 +53,9 @@ async def open_node(app: App) -> AsyncIterator[Node]:
             app.clock,
             node=node_name(settings.node.name),
             lease_s=settings.node.lease_s,
+            rules=calling_rules(settings),
             on_finished=lambda _finished: outbox.notify(),
         )
-            rules=calling_rules(settings),
         runner = Runner(
             app.database,
             ledger,
