@@ -292,7 +292,9 @@ class Ledger:
         ended_at = self._clock.now() if found else min(row["alive_at"], self._clock.now())
         log.warning("attempt_lost", attempt_id=row["id"], phase=row["phase"], from_node=row["node"], found=found)
         if row["answered_at"] is None:
-            return Settlement(dial=NotAnswered(DialStatus.ERROR, max(ended_at, row["originated_at"]), text="node died"))
+            return Settlement(
+                dial=NotAnswered(DialStatus.ERROR, max(ended_at, row["originated_at"] or ended_at), text="node died")
+            )
         ended_at = row["ended_at"] or max(ended_at, row["answered_at"])
         return Settlement(end=CallEnd(HangupBy.NETWORK, ended_at, text="node died"))
 

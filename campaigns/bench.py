@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
+import multiprocessing
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
+import structlog
 from sqlalchemy import func, insert, select
 
 from bot.outcome import ConversationResult, EndedBy, Job, Speaker, Turn
@@ -33,6 +39,7 @@ _TARIFF = {
 }
 _CALLS_A_NODE = 200
 _TICK_S = 0.001
+_STARTING_S = 120.0
 _SETUP_ROWS = 1000
 
 
@@ -42,6 +49,8 @@ class DialFigures:
 
     engine: str
     nodes: int
+    #: One for all nodes, or one for each.
+    processes: int
     attempts: int
     wall_s: float
     attempts_per_s: float
@@ -176,32 +185,77 @@ def _contact(campaign_id: int, place: int) -> dict[str, Any]:
     }
 
 
-async def bench_dial(database_url: str, contacts: int, nodes: int = 1) -> DialFigures:
-    """Dial `contacts` contacts with so many nodes in this process, in the empty database at `database_url`."""
+async def bench_dial(database_url: str, contacts: int, nodes: int = 1, *, processes: bool = False) -> DialFigures:
+    """Dial `contacts` contacts with so many nodes, in this process or each in its own, in an empty database.
+
+    Stalls are those of the worst process.
+    """
     clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        databases = [await stack.enter_async_context(open_database(database_url)) for _ in range(nodes)]
-        campaign_id = await prepare_null_campaign(databases[0], clock, contacts)
-        late_ms = await stack.enter_async_context(_watch_stalls())
-        started = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for place, database in enumerate(databases):
-                group.create_task(_node(database, clock, place, campaign_id))
-        wall_s = time.perf_counter() - started
-        late_ms = sorted(late_ms)
-        async with databases[0].read() as conn:
+    async with open_database(database_url) as database:
+        campaign_id = await prepare_null_campaign(database, clock, contacts)
+        if processes:
+            ran = await asyncio.to_thread(_in_processes, database_url, nodes, campaign_id)
+        else:
+            ran = [await _ran(database_url, range(nodes), campaign_id)]
+        wall_s = max(one.ended for one in ran) - min(one.started for one in ran)
+        async with database.read() as conn:
             made = int((await conn.execute(select(func.count()).select_from(attempts))).scalar_one())
-        engine = databases[0].url.get_backend_name()
     return DialFigures(
-        engine=engine,
+        engine=database.url.get_backend_name(),
         nodes=nodes,
+        processes=len(ran),
         attempts=made,
         wall_s=wall_s,
         attempts_per_s=made / wall_s,
-        stall_p50_ms=late_ms[len(late_ms) // 2],
-        stall_p99_ms=late_ms[len(late_ms) * 99 // 100],
-        stall_max_ms=late_ms[-1],
+        stall_p50_ms=max(one.stalls_ms[0] for one in ran),
+        stall_p99_ms=max(one.stalls_ms[1] for one in ran),
+        stall_max_ms=max(one.stalls_ms[2] for one in ran),
     )
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """One process's part: when it dialled, in seconds of the machine's monotonic clock, and how late its loop came."""
+
+    started: float
+    ended: float
+    #: p50, p99 and the worst.
+    stalls_ms: tuple[float, float, float]
+
+
+async def _ran(
+    database_url: str, places: Collection[int], campaign_id: int, ready: Callable[[], object] = lambda: None
+) -> _Ran:
+    """Run nodes on a loop of this process until the campaign is complete; `ready` returns when all may start."""
+    async with AsyncExitStack() as stack:
+        databases = [await stack.enter_async_context(open_database(database_url, migrate=False)) for _ in places]
+        await asyncio.to_thread(ready)
+        late_ms = await stack.enter_async_context(_watch_stalls())
+        # As a serving node does: what was there before the first call is not looked through for garbage again.
+        gc.freeze()
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for place, database in zip(places, databases, strict=True):
+                group.create_task(_node(database, SystemClock(), place, campaign_id))
+        ended = time.monotonic()
+        gc.unfreeze()
+        late_ms = sorted(late_ms)
+        stalls = (late_ms[len(late_ms) // 2], late_ms[len(late_ms) * 99 // 100], late_ms[-1])
+        return _Ran(started, ended, stalls)
+
+
+def _in_processes(database_url: str, nodes: int, campaign_id: int) -> list[_Ran]:
+    # Fresh interpreters, as nodes of their own are; nothing of this process's loop or connections is inherited.
+    fresh = multiprocessing.get_context("spawn")
+    with fresh.Manager() as manager, ProcessPoolExecutor(nodes, mp_context=fresh) as pool:
+        ready = manager.Barrier(nodes)
+        work = [pool.submit(_one_process, database_url, place, campaign_id, ready) for place in range(nodes)]
+        return [each.result() for each in work]
+
+
+def _one_process(database_url: str, place: int, campaign_id: int, ready: Barrier) -> _Ran:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    return asyncio.run(_ran(database_url, [place], campaign_id, lambda: ready.wait(_STARTING_S)))
 
 
 async def _node(database: Database, clock: Clock, place: int, campaign_id: int) -> CampaignState:

@@ -113,5 +113,6 @@ async def _timed(
         live = (await conn.execute(select(func.count()).where(attempts.c.phase != "ended"))).scalar_one()
     assert live == 0
     times.sort()
-    at = [times[min(len(times) - 1, len(times) * part // 100)] for part in (50, 95, 99)]
-    return ClaimFigures(database.url.get_backend_name(), mix.value, waiting, claims, taken, *at, times[-1])
+    p50, p95, p99 = (times[min(len(times) - 1, len(times) * part // 100)] for part in (50, 95, 99))
+    engine = database.url.get_backend_name()
+    return ClaimFigures(engine, mix.value, waiting, claims, taken, p50, p95, p99, max_ms=times[-1])

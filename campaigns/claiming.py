@@ -228,7 +228,8 @@ class Claiming:
     async def _create(self, line: Line, chosen: Sequence[Pair], slots_us: Sequence[int]) -> list[Claim]:
         chosen = await self._money.afford(chosen)
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
-        prices = {campaign.id: parse_tariff(campaign.row["definition"], source="tariff") for campaign, _ in chosen}
+        definitions = {campaign.id: campaign.row["definition"] for campaign, _ in chosen}
+        prices = {campaign_id: parse_tariff(each, source="tariff") for campaign_id, each in definitions.items()}
         # In the order of their numbers, so that two nodes that insert the same two numbers do not wait in a circle.
         in_order = sorted(made, key=lambda m: m[1]["number"])
         rows = [self._attempt_row(*one, line=line, tariff=prices[one[0].id]) for one in in_order]

@@ -5,6 +5,7 @@ Every change of an attempt is a compare-and-set on its fence and phase and leave
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +41,7 @@ _PHASE_COLUMN: Mapping[AttemptPhase, str] = {
     AttemptPhase.WRAPUP: "ended_at",
 }
 _TEXT_LENGTH = 200
+_SLICE = 20
 #: Phases that only a call which the network took can reach.
 _GETS_THROUGH = frozenset({AttemptPhase.RINGING, AttemptPhase.ANSWERED})
 _BACK_TO: Mapping[str, ContactState] = {"retry": ContactState.RETRY_WAIT, "callback": ContactState.CALLBACK}
@@ -72,7 +74,12 @@ class Moves:
     async def run(self, operations: Sequence[Operation]) -> list[Moved | Exception]:
         """Carry the operations out; for each what became of its attempt, or `StaleFence`."""
         await self._loaded.load(operations)
-        results = [self._fold(operation) for operation in operations]
+        results = []
+        for place, operation in enumerate(operations, start=1):
+            results.append(self._fold(operation))
+            # A large group in one go would hold up the loop, and with it every call's audio.
+            if place % _SLICE == 0:
+                await asyncio.sleep(0)
         await self._store()
         await webhook_events.tell_ended(self._conn, self._for_webhooks(results), self._now)
         finished = await close_finished(self._conn, self._touched, self._now)
@@ -122,6 +129,8 @@ class Moves:
             refusal = self._refusal(row)
             if refusal is not None:
                 return self._release(attempt, refusal)
+        elif attempt.phase is AttemptPhase.CREATED:
+            return IllegalMove(f"attempt {row['id']}: the network was not asked yet: it must begin first")
         try:
             self._move(attempt, operation.phase, "phase", operation.at)
         except IllegalMove as exc:

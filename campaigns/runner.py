@@ -30,6 +30,10 @@ log = structlog.get_logger(__name__)
 
 Listener = Callable[[CallEvent], None]
 
+# More in one transaction would hold up the loop.
+_CLAIMED_AT_ONCE = 50
+_SLICE = 10
+
 
 @dataclass(frozen=True)
 class RunnerSettings:
@@ -178,14 +182,27 @@ class Runner:
             await self._wait(wake_at)
 
     async def _claim(self, calls: asyncio.TaskGroup, ids: Collection[int] | None) -> datetime | None:
-        free = self._settings.calls - len(self._live)
+        free = min(self._settings.calls - len(self._live), _CLAIMED_AT_ONCE)
         if free <= 0:
             return None
         claimed = await self._ledger.claim(list(self._dialers), free, campaign_ids=ids)
-        for claim in claimed.claims:
-            task = calls.create_task(self._hold(claim), name=f"call-{claim.attempt_id}")
-            self._live[claim.attempt_id] = (claim, task)
+        claims = iter(claimed.claims)
+        try:
+            for place, claim in enumerate(claims, start=1):
+                self._start(calls, claim)
+                # Begun all at once they would hold up the loop, and with it the audio of the calls that are on.
+                if place % _SLICE == 0:
+                    await asyncio.sleep(0)
+        finally:
+            for claim in claims:
+                self._start(calls, claim)
+        if len(claimed.claims) == _CLAIMED_AT_ONCE:
+            self._woken.set()
         return claimed.wake_at
+
+    def _start(self, calls: asyncio.TaskGroup, claim: Claim) -> None:
+        task = calls.create_task(self._hold(claim), name=f"call-{claim.attempt_id}")
+        self._live[claim.attempt_id] = (claim, task)
 
     async def _hold(self, claim: Claim) -> None:
         try:

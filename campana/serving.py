@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -84,6 +85,10 @@ async def _dialling(app: App, screen: Console, told: asyncio.Event, *, dial: boo
             yield None
         return
     async with open_node(app) as node, asyncio.TaskGroup() as tasks:
+        # What is there before the first call stays: to look through it for garbage again and again would hold up the
+        # loop for a tenth of a second each time.
+        gc.collect()
+        gc.freeze()
         running = tasks.create_task(node.runner.run_forever(), name="runner")
         running.add_done_callback(lambda _task: told.set())
         screen.print(f"dialling running campaigns over {', '.join(t.name for t in app.settings.trunks)}")

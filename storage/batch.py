@@ -21,6 +21,7 @@ R = TypeVar("R")
 Apply = Callable[[AsyncConnection, Sequence[O]], Awaitable[Sequence[R | Exception]]]
 
 _LARGEST = 100
+_SLICE = 20
 
 
 class GroupCommit(Generic[O, R]):
@@ -65,8 +66,11 @@ class GroupCommit(Generic[O, R]):
             for member in group:
                 await self._commit([member])
             return
-        for (_, future), result in zip(group, results, strict=True):
+        for place, ((_, future), result) in enumerate(zip(group, results, strict=True), start=1):
             _resolve(future, result)
+            # Those who waited go on in slices: all at once they would hold up the loop, and with it every call's audio.
+            if place % _SLICE == 0:
+                await asyncio.sleep(0)
 
 
 def _resolve(future: asyncio.Future[R], result: R | Exception) -> None:

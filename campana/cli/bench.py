@@ -133,6 +133,7 @@ def dial(
     contacts: Annotated[int, typer.Option(min=10, max=1_000_000, help="Contacts of each run.")] = 1000,
     runs: Annotated[int, typer.Option(min=1, max=20, help="Runs; the figures are their medians.")] = 3,
     nodes: Annotated[int, typer.Option(min=1, max=16, help="Nodes that share the work.")] = 1,
+    processes: Annotated[bool, typer.Option("--processes", help="Run each node in a process of its own.")] = False,
     database: Annotated[
         str | None, typer.Option(help="URL of an EMPTY database; none means a new SQLite file. One run each.")
     ] = None,
@@ -143,25 +144,29 @@ def dial(
         raise typer.BadParameter("a database is empty only once; give --runs 1 and a new database each time")
     # The ledger needs no settings, but logs must not stand among the figures.
     settings_of(context)
-    found = [_dial_once(database, contacts, nodes, number, runs) for number in range(1, runs + 1)]
+    found = [
+        _dial_once(database, contacts, nodes, processes, f"run {number} of {runs}") for number in range(1, runs + 1)
+    ]
     if as_json:
         print_json([asdict(figures) for figures in found])
     else:
         console.print(_dial_table(found))
 
 
-def _dial_once(database: str | None, contacts: int, nodes: int, number: int, runs: int) -> DialFigures:
+def _dial_once(database: str | None, contacts: int, nodes: int, processes: bool, title: str) -> DialFigures:
     from campaigns.bench import bench_dial
 
-    stderr.print(f"run {number} of {runs}: {contacts} contacts")
+    stderr.print(f"{title}: {contacts} contacts")
     with tempfile.TemporaryDirectory(prefix="campana-bench-") as folder:
-        return run(bench_dial(database or f"sqlite:///{Path(folder) / 'bench.db'}", contacts, nodes))
+        url = database or f"sqlite:///{Path(folder) / 'bench.db'}"
+        return run(bench_dial(url, contacts, nodes, processes=processes))
 
 
 def _dial_table(found: Sequence[DialFigures]) -> Table:
     first = found[0]
+    how = f"{first.nodes} node(s) in {first.processes} process(es)"
     table = Table(
-        title=f"{first.engine}, {first.nodes} node(s), {first.attempts} attempts; median of {len(found)} (least-most)",
+        title=f"{first.engine}, {how}, {first.attempts} attempts; median of {len(found)} (least-most)",
         title_justify="left",
     )
     row: list[Any] = []
