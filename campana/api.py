@@ -78,7 +78,7 @@ class ApiEnrolment:
         try:
             script = load_script(text, name)
         except BotError as error:
-            raise BadFields([("script", line) for line in str(error).splitlines() if line]) from error
+            raise BadFields(_lines("script", error)) from error
         tariff = await self._tariff(body)
         material = Material(script, text, tariff, script_name=name, tariff_name="tariff")
         try:
@@ -119,4 +119,10 @@ class ApiEnrolment:
         try:
             return parse_tariff(fields, zone=zone)
         except BillingError as error:
-            raise BadFields([("tariff", line) for line in str(error).splitlines() if line]) from error
+            raise BadFields(_lines("tariff", error)) from error
+
+
+def _lines(field: str, error: Exception) -> list[tuple[str, str]]:
+    """Each mistake that an error tells of, for the field."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return [(field, line) for line in lines or ["it cannot be used as it is"]]

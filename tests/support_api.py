@@ -22,6 +22,7 @@ from storage.clock import Clock
 from storage.database import open_database
 from storage.tables import bots
 from tests.support_reports import standard
+from web.api.app import create_api
 from web.api.ports import ApiPorts
 from web.app import create_app
 from web.server import serving
@@ -67,6 +68,12 @@ def web_app(app: App) -> FastAPI:
     return create_app(app.database, pages, control=control, clock=app.clock, api=ApiPorts(ApiEnrolment(app)))
 
 
+def openapi() -> dict[str, Any]:
+    """The API's description, without a database."""
+    found: dict[str, Any] = create_api(Any, ApiPorts(ApiEnrolment(Any))).openapi()  # type: ignore[arg-type]
+    return found
+
+
 @dataclass
 class Api:
     """An open application and a client that may do everything."""
@@ -101,6 +108,8 @@ class Served:
 
     url: str
     headers: dict[str, str]
+    #: An attempt of the campaign C1.
+    attempt: str
 
 
 @contextlib.contextmanager
@@ -112,19 +121,22 @@ def served_api(folder: Path) -> Iterator[Served]:
 
     async def serve() -> None:
         async with open_database(settings_in(folder).url) as database:
-            await standard(database)
+            calls = await standard(database)
             async with database.write() as conn:
                 await conn.execute(update(bots).values(script=SCRIPT))
         async with open_api(folder) as api, serving(web_app(api.app), port=0) as where:
-            body = campaign_body()
-            made = await api.ask("POST", "/campaigns", json=body)
-            assert made.status_code == 201, made.text
-            assert (await api.ask("POST", "/campaigns/SPRING/start")).status_code == 200
+            for code in ("SPRING", "AUTUMN"):
+                made = await api.ask("POST", "/campaigns", json=campaign_body(code))
+                assert made.status_code == 201, made.text
+                assert (await api.ask("POST", f"/campaigns/{code}/start")).status_code == 200
+            assert (await api.ask("POST", "/webhooks", json={"url": "https://example.com"})).status_code == 201
+            assert (await api.ask("POST", "/webhooks/1/test")).status_code == 202
             for place in range(3):
                 contact = {"number": f"+8490123000{place}", "variables": {"amount": "1"}}
                 asked = await api.ask("POST", "/campaigns/SPRING/contacts", json=contact)
                 assert asked.status_code == 201, asked.text
-            ready.append(Served(f"{where.url}/api/v1", {"authorization": api.client.headers["authorization"]}))
+            headers = {"authorization": api.client.headers["authorization"]}
+            ready.append(Served(f"{where.url}/api/v1", headers, next(iter(calls.values())).id))
             started.set()
             await stop.wait()
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
 from storage.clock import Clock, SystemClock
 from storage.database import Database
-from web import calls, campaigns, exports, live, recordings, trunks, usage
+from web import calls, campaigns, exports, live, new_call, recordings, trunks, usage
 from web.access import API_PREFIX, Guard
 from web.api.app import PREFIX, create_api
 from web.api.ports import ApiPorts
@@ -40,9 +40,9 @@ def create_app(
     With `api` the API is served too, under /api/v1.
     """
     app = FastAPI(title="Campana", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.shared = Shared(database, settings, control, clock or SystemClock())
+    app.state.shared = Shared(database, settings, control, clock or SystemClock(), api=api)
     app.add_middleware(Guard, api_hosts=settings.api_hosts)
-    for part in (campaigns, calls, live, recordings, exports, usage, trunks):
+    for part in (campaigns, calls, new_call, live, recordings, exports, usage, trunks):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=_STATIC))
     if api is not None:

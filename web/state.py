@@ -12,6 +12,7 @@ from fastapi import Path as InPath
 
 from storage.clock import Clock, SystemClock
 from storage.database import Database
+from web.api.ports import ApiPorts
 from web.control import CampaignControl
 
 
@@ -36,6 +37,8 @@ class Shared:
     clock: Clock = field(default_factory=SystemClock)
     #: Set when the server is to end: event streams then end too.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What the API is given; None: it is not served.
+    api: ApiPorts | None = None
 
 
 def _shared(request: Request) -> Shared:

@@ -37,6 +37,7 @@ class Attempt(BaseModel):
     attempt_no: int
     phase: str
     is_test: bool
+    origin: str = Field(description="Where its contact came from: import, api, manual, retry, callback.")
     originated_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
@@ -110,7 +111,6 @@ class WholeAttempt(Attempt):
 
     trunk: str
     caller_id: str | None
-    origin: str
     lost: bool = Field(description="Its node died, and it was settled from what was known.")
     turns: list[Turn]
     timeline: list[Step]
@@ -127,7 +127,7 @@ def _whole(detail: AttemptDetail) -> WholeAttempt:
     return WholeAttempt.model_validate(
         {
             **_fields(detail.row),
-            **{name: getattr(detail, name) for name in ("trunk", "caller_id", "origin", "lost")},
+            **{name: getattr(detail, name) for name in ("trunk", "caller_id", "lost")},
             "turns": [vars(turn) for turn in detail.turns],
             "timeline": [vars(event) for event in detail.events],
             "recording": vars(recording) if recording else None,

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from campaigns.contacts import Added
 from campaigns.states import CampaignState
 from web.api.contacts import CallerId, Contact, Key, Language, Name, NewContact, Phone, Priority, Text, add, contact_out
-from web.api.finding import campaign_id_of, campaigns_of
+from web.api.finding import campaign_named, campaigns_of
 from web.api.problems import Refused
 from web.api.route import ApiRoute, Caller, CallerDep, needs
 from web.api.stock import bot_of
@@ -68,12 +69,17 @@ async def create_call(body: NewCall, caller: CallerDep, response: Response) -> P
 
     The same external key with the same content is the same call (200); with other content it is refused (409).
     """
-    campaign_id = await campaign_id_of(caller, body.campaign)
-    await _require_callable(caller, campaign_id, body.bot)
-    added = await add(caller, campaign_id, as_contact(body), hold=False, update=False)
+    added = await place(caller, body)
     response.status_code = 201 if added.created else 200
     response.headers["location"] = f"/api/v1/contacts/{added.contact.id}"
     return PlannedCall(contact=contact_out(added.contact), created=added.created)
+
+
+async def place(caller: Caller, call: NewCall) -> Added:
+    """Have a number called; raises `BadFields`, or `Refused` with 409."""
+    campaign_id = await campaign_named(caller, call.campaign)
+    await _require_callable(caller, campaign_id, call.bot)
+    return await add(caller, campaign_id, as_contact(call), hold=False, update=False)
 
 
 async def _require_callable(caller: Caller, campaign_id: int, bot: str | None) -> None:

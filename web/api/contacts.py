@@ -206,11 +206,6 @@ def contacts_of(caller: Caller) -> Contacts:
     return Contacts(caller.database, caller.shared.clock, origin=ORIGIN)
 
 
-def by(caller: Caller) -> str:
-    """Who asks, for the trail."""
-    return f"token {caller.token.name}"
-
-
 def columns_of(fields: ContactFields) -> dict[str, str]:
     """The fields that were sent, as the columns of a list have them; empty text takes one away."""
     sent = fields.model_dump(exclude_unset=True)
@@ -227,7 +222,7 @@ async def add(caller: Caller, campaign_id: int, new: NewContact, *, hold: bool, 
     columns = {name: text for name, text in columns_of(new).items() if text}
     try:
         return await contacts_of(caller).add(
-            campaign_id, columns, by=by(caller), required_variables=required, hold=hold, update=update
+            campaign_id, columns, by=caller.by, required_variables=required, hold=hold, update=update
         )
     except BadContact as error:
         raise _bad(error) from error
@@ -311,7 +306,7 @@ async def add_contacts(campaign: CampaignRef, body: ContactBatch, caller: Caller
 async def hold_contacts(campaign: CampaignRef, body: Choice, caller: CallerDep) -> Moved:
     """Keep waiting contacts from being called until they are released."""
     campaign_id = await campaign_id_of(caller, campaign)
-    return Moved(moved=await contacts_of(caller).hold(campaign_id, body.ids, by=by(caller), limit=body.limit))
+    return Moved(moved=await contacts_of(caller).hold(campaign_id, body.ids, by=caller.by, limit=body.limit))
 
 
 @router.post("/campaigns/{campaign}/contacts/release")
@@ -319,7 +314,7 @@ async def hold_contacts(campaign: CampaignRef, body: Choice, caller: CallerDep) 
 async def release_contacts(campaign: CampaignRef, body: Choice, caller: CallerDep) -> Moved:
     """Let held contacts be called."""
     campaign_id = await campaign_id_of(caller, campaign)
-    return Moved(moved=await contacts_of(caller).release(campaign_id, body.ids, by=by(caller), limit=body.limit))
+    return Moved(moved=await contacts_of(caller).release(campaign_id, body.ids, by=caller.by, limit=body.limit))
 
 
 @router.get("/contacts/{contact}")
@@ -337,7 +332,7 @@ async def change_contact(contact: ContactId, body: ContactChange, caller: Caller
     campaign_id = await require_contact(caller, contact)
     required = await caller.ports.enrolment.required_variables(campaign_id)
     try:
-        changed = await contacts_of(caller).edit(contact, columns_of(body), by=by(caller), required_variables=required)
+        changed = await contacts_of(caller).edit(contact, columns_of(body), by=caller.by, required_variables=required)
     except BadContact as error:
         raise _bad(error) from error
     return contact_out(changed)
@@ -348,7 +343,7 @@ async def change_contact(contact: ContactId, body: ContactChange, caller: Caller
 async def delete_contact(contact: ContactId, caller: CallerDep) -> Removed:
     """Take a contact out: wholly if it was never called, else it is cancelled."""
     await require_contact(caller, contact)
-    deleted = await contacts_of(caller).delete(contact, by=by(caller))
+    deleted = await contacts_of(caller).delete(contact, by=caller.by)
     return Removed(contact_id=contact, removed=deleted.removed)
 
 
@@ -357,7 +352,7 @@ async def delete_contact(contact: ContactId, caller: CallerDep) -> Removed:
 async def hold_contact(contact: ContactId, caller: CallerDep) -> Contact:
     """Keep the contact from being called until it is released."""
     campaign_id = await require_contact(caller, contact)
-    return await _moved(caller, contact, await contacts_of(caller).hold(campaign_id, [contact], by=by(caller)))
+    return await _moved(caller, contact, await contacts_of(caller).hold(campaign_id, [contact], by=caller.by))
 
 
 @router.post("/contacts/{contact}/release")
@@ -365,7 +360,7 @@ async def hold_contact(contact: ContactId, caller: CallerDep) -> Contact:
 async def release_contact(contact: ContactId, caller: CallerDep) -> Contact:
     """Let a held contact be called."""
     campaign_id = await require_contact(caller, contact)
-    return await _moved(caller, contact, await contacts_of(caller).release(campaign_id, [contact], by=by(caller)))
+    return await _moved(caller, contact, await contacts_of(caller).release(campaign_id, [contact], by=caller.by))
 
 
 async def _moved(caller: Caller, contact_id: int, moved: int) -> Contact:
@@ -383,7 +378,7 @@ async def enter_visit(contact: ContactId, body: NewVisit, caller: CallerDep) -> 
     """Enter the outcome for a contact that was met outside the dialler."""
     await require_contact(caller, contact)
     try:
-        await contacts_of(caller).visit(contact, Visit(**body.model_dump()), by=by(caller))
+        await contacts_of(caller).visit(contact, Visit(**body.model_dump()), by=caller.by)
     except BadVisit as error:
         raise Refused(422, str(error)) from error
     return contact_out(await contacts_of(caller).get(contact))

@@ -13,7 +13,7 @@ from campaigns import suppression
 from campaigns.do_not_call import DoNotCall
 from campaigns.numbers import InvalidNumber, normalise
 from storage.tables import accounts, campaigns, do_not_call
-from web.api.finding import campaign_id_of
+from web.api.finding import campaign_named
 from web.api.paging import Cursor, Limit, Listed, by_id, listed
 from web.api.route import ApiRoute, Caller, CallerDep, needs
 from web.errors import BadFields
@@ -104,7 +104,7 @@ async def list_entries(
 async def add_entry(body: NewEntry, caller: CallerDep) -> Added:
     """Put a number onto the account's own list; no campaign calls it from the next claim on."""
     number = await number_of(caller, body.number)
-    added = await _of(caller).add([number], by=f"token {caller.token.name}", reason=body.reason)
+    added = await _of(caller).add([number], by=caller.by, reason=body.reason)
     return Added(number=number, is_new=added == 1)
 
 
@@ -117,7 +117,7 @@ async def check_number(
 ) -> Check:
     """Everything that stands against calling the number: own list, named lists, registers, patterns."""
     e164 = await number_of(caller, number)
-    campaign_id = None if campaign is None else await campaign_id_of(caller, campaign)
+    campaign_id = None if campaign is None else await campaign_named(caller, campaign)
     async with caller.database.read() as conn:
         of: suppression.CampaignRow = suppression.whole_account(caller.account_id)
         if campaign_id is not None:
@@ -137,4 +137,4 @@ async def remove_entry(
 ) -> None:
     """Take a number off the account's own list; the trace keeps what the entry was."""
     e164 = await number_of(caller, number)
-    await _of(caller).remove(e164, by=f"token {caller.token.name}", reason=reason, force=force)
+    await _of(caller).remove(e164, by=caller.by, reason=reason, force=force)

@@ -8,9 +8,11 @@ from fastapi import Path
 from sqlalchemy import select
 
 from campaigns.campaigns import Campaigns
+from campaigns.errors import UnknownCampaign
 from storage.tables import attempts, campaigns, contacts
 from web.api.problems import Refused
 from web.api.route import Caller
+from web.errors import BadFields
 
 _LARGEST = 2**63 - 1
 
@@ -30,6 +32,14 @@ def campaigns_of(caller: Caller) -> Campaigns:
 async def campaign_id_of(caller: Caller, ref: str) -> int:
     """The id of the campaign; raises `UnknownCampaign`."""
     return await campaigns_of(caller).find(ref, account_id=caller.account_id)
+
+
+async def campaign_named(caller: Caller, text: str) -> int:
+    """The same for one that a body or a parameter names; raises `BadFields`."""
+    try:
+        return await campaign_id_of(caller, text)
+    except UnknownCampaign as error:
+        raise BadFields([("campaign", "there is no such campaign; write the code or id of one")]) from error
 
 
 async def require_contact(caller: Caller, contact_id: int) -> int:

@@ -36,13 +36,11 @@ def needs(scope: Scope) -> Callable[[F], F]:
 class Caller:
     """Who asks, and what its request is worked with."""
 
-    token: Token
+    account_id: int
+    #: For the trail: a token's name, or the dashboard.
+    by: str
     shared: Shared
     ports: ApiPorts
-
-    @property
-    def account_id(self) -> int:
-        return self.token.account_id
 
     @property
     def database(self) -> Database:
@@ -75,7 +73,8 @@ class ApiRoute(APIRoute):
         async def handler(request: Request) -> Response:
             shared: Shared = request.app.state.shared
             token = await authorise(request, shared, scope)
-            request.state.caller = Caller(token, shared, request.app.state.ports)
+            ports: ApiPorts = request.app.state.ports
+            request.state.caller = Caller(token.account_id, f"token {token.name}", shared, ports)
             check_query(request)
             check_body(request, await read_body(request))
             if request.method != "POST":

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from campaigns.webhook_events import SUBSCRIBABLE
 from campaigns.webhooks import Delivery, Webhook, Webhooks
 from storage.tables import webhook_deliveries
-from web.api.finding import campaign_id_of
+from web.api.finding import campaign_named
 from web.api.paging import Cursor, Limit, Listed, by_id, listed
 from web.api.route import ApiRoute, Caller, CallerDep, needs
 from web.tokens import Scope
@@ -112,7 +112,7 @@ async def list_webhooks(caller: CallerDep) -> list[WebhookOut]:
 @needs(Scope.WEBHOOKS_WRITE)
 async def add_webhook(body: NewWebhook, caller: CallerDep, response: Response) -> MadeWebhook:
     """Tell an address from now on; the answer holds the secret that its deliveries are signed with."""
-    campaign_id = None if body.campaign is None else await campaign_id_of(caller, body.campaign)
+    campaign_id = None if body.campaign is None else await campaign_named(caller, body.campaign)
     hook, secret = await _hooks(caller).add(body.url, body.events, campaign_id=campaign_id)
     response.headers["location"] = f"/api/v1/webhooks/{hook.id}"
     return MadeWebhook(**_out(hook).model_dump(), secret=secret)
