@@ -39,7 +39,7 @@ async def test_good_books_balance_for_one_campaign_and_for_all(database: Databas
     for result in (await _audit(database, tmp_path, 1), await _audit(database, tmp_path)):
         assert [check for check in result.checks if not check.ok] == []
         assert result.ok
-        assert len(result.checks) == 12
+        assert len(result.checks) == 15
 
 
 async def test_empty_books_balance(database: Database, tmp_path: Path) -> None:

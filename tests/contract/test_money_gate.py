@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from billing.ledger import Book, adjust, top_up
 from campaigns.attempts import Ledger
@@ -271,6 +271,27 @@ async def test_nodes_that_claim_at_once_overspend_neither_budget_nor_balance(hou
     await _books(house)
     assert spoken > 2
     assert all(mail["clause"] in {"budget", "balance"} for mail in await _mails(house))
+
+
+async def test_the_audit_names_what_was_not_released_and_every_sum_that_went_astray(house: House) -> None:
+    await _limit(house, "0", paid="5.00")
+    campaign_id = await house.campaign(people=2, budget=Decimal(3))
+    claims = await _claim(house, house.ledger())
+    left_over = claims[0].attempt_id
+    async with house.database.write() as conn:
+        await conn.execute(update(attempts).where(attempts.c.id == left_over).values(phase="ended"))
+        await conn.execute(update(campaigns).values(spent=Decimal("0.25")))
+        await conn.execute(update(accounts).values(prepaid=Decimal(9)))
+    for of in (campaign_id, None):
+        async with house.database.read() as conn:
+            failed = {one.name: one.rows for one in (await audit(conn, of, Path())).checks if not one.ok}
+        assert failed["reserved for live attempts = ledger"] == (
+            f"attempt {left_over} should have 0.0000 reserved, the ledger holds 0.5700 after 1 postings",
+        )
+        assert failed["campaigns' spent and reserved = attempts"] == (
+            "campaign C1 counts 1.3900 spent or reserved, its attempts 0.5700",
+        )
+        assert failed["accounts' balances = ledger"] == ("account Acme counts a balance of 9.0000, its ledger 3.8600",)
 
 
 async def test_a_claim_waits_for_one_that_may_spend_the_same_balance(house: House) -> None:
