@@ -17,7 +17,7 @@ from campana.settings import Settings
 from reports.overview import overview
 from reports.scope import Scope
 from storage.clock import ManualClock
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.tables import accounts, attempts, bots, contact_events, contacts, recordings
 from tests.support_api import SCRIPT, Api, campaign_body, open_api, settings_in
 from tests.support_reports import START, standard
@@ -113,7 +113,13 @@ async def test_what_cannot_be_read_or_stored_is_refused_with_its_place_and_never
     assert (await api.client.get("/api/v2/x")).headers["content-type"] == "application/problem+json"
 
 
-async def test_a_repeated_key_gives_the_first_answer_and_does_nothing_twice(api: Api) -> None:
+async def test_a_repeated_key_gives_the_first_answer_and_does_nothing_twice(database: Database, tmp_path: Path) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    async with open_api(tmp_path, ManualClock(START), database_url=url) as api:
+        await _repeat(api)
+
+
+async def _repeat(api: Api) -> None:
     await _campaign(api)
     at, key = "/campaigns/SPRING/contacts", {"idempotency-key": "k-1"}
     many = await asyncio.gather(*(api.ask("POST", at, json=PERSON, headers=key) for _ in range(5)))
