@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,15 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     RowMapping,
+    String,
     bindparam,
     cast,
+    func,
     literal_column,
     null,
     or_,
     select,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -96,10 +100,13 @@ async def against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collect
     if not numbers:
         return {}
     service = campaign.get("purpose") == SERVICE
-    wanted = {"numbers": list(numbers), "account": campaign["account_id"], "campaign": campaign["id"]}
+    on_sqlite = conn.dialect.name == "sqlite"
+    # One value for all of them, where each as its own would cost more than the looking up.
+    given = json.dumps(list(numbers)) if on_sqlite else list(numbers)
+    wanted = {"numbers": given, "account": campaign["account_id"], "campaign": campaign["id"]}
     found: dict[str, list[Standing]] = {}
     patterns: list[str] = []
-    for kind, number, name, at in (await conn.execute(_STATEMENTS[service], wanted)).all():
+    for kind, number, name, at in (await conn.execute(_STATEMENTS[service, on_sqlite], wanted)).all():
         if kind == Against.PATTERN:
             patterns.append(name)
         else:
@@ -123,20 +130,26 @@ def _told(kind: str, name: str, at: datetime) -> Standing:
     return Standing(Against.LIST, name, f"on the {word} {name}")
 
 
-def _statement(*, service: bool) -> CompoundSelect[Any]:
+def _statement(*, service: bool, on_sqlite: bool) -> CompoundSelect[Any]:
     """One statement for all three, so that a claim asks once."""
-    numbers: BindParameter[Any] = bindparam("numbers", expanding=True)
+
+    def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        if not on_sqlite:
+            return column.in_(bindparam("numbers", expanding=True))
+        each = func.json_each(bindparam("numbers", type_=String)).table_valued("value")
+        return type_coerce(column, String).in_(select(each.c.value))
+
     account: BindParameter[Any] = bindparam("account")
     campaign: BindParameter[Any] = bindparam("campaign")
     own, lists, of_list, patterns = do_not_call.c, suppression_lists.c, suppressed_numbers.c, suppression_patterns.c
     never = cast(null(), UtcTime)
     from_own = select(literal_column("'own'"), own.number, own.source, own.created_at).where(
-        own.account_id == account, own.number.in_(numbers)
+        own.account_id == account, among(own.number)
     )
     from_lists = (
         select(lists.kind, of_list.number, lists.name, never)
         .join(suppression_lists, lists.id == of_list.list_id)
-        .where(of_list.number.in_(numbers), lists.account_id == account, lists.state == _IN_FORCE)
+        .where(among(of_list.number), lists.account_id == account, lists.state == _IN_FORCE)
         .where(or_(lists.campaign_id.is_(None), lists.campaign_id == campaign))
     )
     if service:
@@ -147,7 +160,11 @@ def _statement(*, service: bool) -> CompoundSelect[Any]:
     return union_all(from_own, from_lists, from_patterns)
 
 
-_STATEMENTS: Final = {service: _statement(service=service) for service in (False, True)}
+_STATEMENTS: Final = {
+    (service, on_sqlite): _statement(service=service, on_sqlite=on_sqlite)
+    for service in (False, True)
+    for on_sqlite in (False, True)
+}
 
 
 async def add(
