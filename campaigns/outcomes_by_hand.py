@@ -19,8 +19,10 @@ from campaigns.retries import Done, Outcome, next_move, parse_rules
 from campaigns.settling import CALLBACK_EXTRA, resting
 from campaigns.states import OPEN, AttemptPhase, ContactState
 from campaigns.trail import Decision, note
+from campaigns.webhook_events import tell_contacts
 from storage.clock import Clock
 from storage.database import Database
+from storage.notify import Topic, tell
 from storage.tables import attempt_events, attempts, campaigns, contacts
 from telephony.outcomes import CallStatus
 
@@ -116,6 +118,9 @@ class _Setting:
             touched |= await store_opt_outs(self._conn, [told], self._now)
         if changes:
             await self._conn.execute(update(contacts).where(contacts.c.id == self._contact["id"]).values(**changes))
+            await tell_contacts(self._conn, [self._contact["id"]], self._now)
+        if self._wish.call_back_at is not None:
+            await tell(self._conn, Topic.WORK)
         await self._tell(old, row.code, changes)
         finished = await close_finished(self._conn, touched, self._now)
         after = self._contact | changes

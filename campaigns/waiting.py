@@ -18,6 +18,7 @@ from campaigns.followups import Followed, Rule, Since, follow
 from campaigns.retries import Outcome
 from campaigns.states import OPEN, WAITING, AttemptPhase, ContactState, move_contact
 from campaigns.trail import Decision, note
+from campaigns.webhook_events import tell_contacts
 from storage.clock import Clock
 from storage.database import Database
 from storage.rows import update_each
@@ -148,6 +149,7 @@ class _Batch:
         changes = [({"id": row["id"]}, self._changes(row, called.get(row["id"], []))) for row in waiting]
         changed = [(match, values) for match, values in changes if values]
         await update_each(self._conn, contacts, changed)
+        await tell_contacts(self._conn, [match["id"] for match, values in changed if "state" in values], self._now)
         await note(self._conn, self._decisions, by=self._by, now=self._now)
         return len(changed)
 
