@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from billing.blocks import Increment
 from billing.rating import rate
-from billing.tariff import Tariff
+from billing.tariff import Tariff, Telecom
 
 
 def messages_at_most(talk_ms: int) -> int:
@@ -29,6 +30,14 @@ def least_of_most(tariff: Tariff, *, talk_ms: int, script_type: str = "conversat
     """The same for the cheapest destination of the tariff."""
     numbers = ["", *(prefix for destination in tariff.telecom.destinations for prefix in destination.prefixes)]
     return min(most(tariff, number, talk_ms=talk_ms, script_type=script_type) for number in _one_each(tariff, numbers))
+
+
+def floor_of_most(tariff: Tariff, *, talk_ms: int, script_type: str = "conversation") -> Decimal:
+    """No more than `most` of any number: one bill by the second at the lowest price of a minute, however many
+    destinations the tariff has."""
+    prices = [tariff.telecom.price_per_min, *(one.price_per_min for one in tariff.telecom.destinations)]
+    line = Telecom(increment=Increment(1, 1), price_per_min=min(prices))
+    return most(tariff.model_copy(update={"telecom": line}), "", talk_ms=talk_ms, script_type=script_type)
 
 
 def _one_each(tariff: Tariff, numbers: list[str]) -> list[str]:

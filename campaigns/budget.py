@@ -65,7 +65,7 @@ class MoneyGate:
         """How many of so many calls a campaign can surely not pay for more than; one at least, so that it is told."""
         if free <= 1 or not is_limited(row):
             return free
-        least = self._prices_of(row).least
+        least = self._prices_of(row).floor
         left = min(funds.left for funds in Funds.of(row))
         return free if least <= 0 else max(1, min(free, int(left / least)))
 

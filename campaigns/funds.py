@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.currency import round_money
 from billing.tariff import Tariff, parse_tariff
-from billing.worst import least_of_most, most
+from billing.worst import floor_of_most, least_of_most, most
 from campaigns.clauses import Clause
 from campaigns.states import AttemptPhase
 from storage.rows import words
@@ -125,6 +125,11 @@ class CallPrices:
         if name not in self._known:
             self._known[name] = most(self.tariff, number, talk_ms=self.talk_ms, script_type=self.script_type)
         return self._known[name]
+
+    @property
+    def floor(self) -> Decimal:
+        """No more than for any number, and quick to tell."""
+        return floor_of_most(self.tariff, talk_ms=self.talk_ms, script_type=self.script_type)
 
     @property
     def least(self) -> Decimal:
