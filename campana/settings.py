@@ -230,7 +230,9 @@ class WebhookSettings(_Section):
 class NodeSettings(_Section):
     """This process as one that dials."""
 
-    name: str = Field(default_factory=socket.gethostname, description="Name of the node; its first 16 characters count.")
+    name: str = Field(
+        default_factory=socket.gethostname, description="Name of the node; its first 16 characters count."
+    )
     calls: int = Field(16, ge=1, description="Conversations at once on this node; about 8 a core with stt-base.")
     lease_s: float = Field(15.0, ge=2, description="Seconds without a sign of life before another node takes over.")
 

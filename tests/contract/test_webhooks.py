@@ -195,8 +195,9 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(house: House, receiver
             running = asyncio.create_task(pool.run())
             async with asyncio.timeout(45):
                 await asyncio.gather(receiver.told.wait(), hanging.told.wait())
-                while (await _hooks(house).deliveries(well.id))[0].state != "delivered":
-                    await asyncio.sleep(0.01)  # noqa: ASYNC110 - the row is written by another task's transaction
+                # The row is written by another task's transaction.
+                while (await _hooks(house).deliveries(well.id))[0].state != "delivered":  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             assert (await _hooks(house).deliveries(stuck.id))[0].state == "pending"
             running.cancel()
             await asyncio.wait({running})
