@@ -76,9 +76,13 @@ class Hook:
 
 async def active_hooks(conn: AsyncConnection) -> list[Hook]:
     """Every webhook that is told at present."""
-    c = webhooks.c
-    rows = await conn.execute(select(c.id, c.account_id, c.campaign_id, c.events).where(c.active.is_(True)))
+    rows = (await conn.execute(_ACTIVE)).all()
     return [Hook(row.id, row.account_id, row.campaign_id, tuple(row.events)) for row in rows]
+
+
+_ACTIVE: Final = select(webhooks.c.id, webhooks.c.account_id, webhooks.c.campaign_id, webhooks.c.events).where(
+    webhooks.c.active.is_(True)
+)
 
 
 async def tell_hooks(conn: AsyncConnection, hooks: Sequence[Hook], events: Iterable[Event], now: datetime) -> None:
