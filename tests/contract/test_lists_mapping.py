@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -19,8 +21,10 @@ LIST = "Khách;Số máy;Nợ;Ghi chú\nLan;0901234567;5;x\nBo;0912345678;;y\n"
 MAPPING = parse_mapping(["Khách=name", "Số máy=phone", "nợ=amount", "Ghi chú="])
 
 
-async def _import(house: House, campaign_id: int, path: Path, hold: bool = False, **options: str) -> ImportSummary:
-    mapping = MAPPING | options
+async def _import(
+    house: House, campaign_id: int, path: Path, *, hold: bool = False, more: Mapping[str, str] = MappingProxyType({})
+) -> ImportSummary:
+    mapping = MAPPING | dict(more)
     return await import_list(
         house.database, campaign_id, path, clock=house.clock, mapping=mapping, hold=hold, required_variables=["amount"]
     )
@@ -41,7 +45,7 @@ async def test_columns_named_by_hand_are_part_of_what_an_import_is(database: Dat
     assert (bo["state"], bo["detail"]) == ("invalid", "missing_variable: amount")
     assert (await _import(house, campaign_id, path)).added == 0
     # Read in another way, it is another list: the row that lacked its amount comes in now.
-    again = await _import(house, campaign_id, path, **{"Nợ": "", "nợ": "", "Ghi chú": "amount"})
+    again = await _import(house, campaign_id, path, more={"Nợ": "", "nợ": "", "Ghi chú": "amount"})
     assert (again.added, again.counts[RowStatus.ACCEPTED], again.counts[RowStatus.DUPLICATE]) == (2, 1, 1)
     readings = [row["reading"] for row in await house.rows(list_imports)]
     assert readings[0] == '{"map": {"Ghi chú": "", "Khách": "name", "Số máy": "phone", "nợ": "amount"}}'
