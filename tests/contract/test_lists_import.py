@@ -444,5 +444,5 @@ async def test_looking_for_duplicates_on_sqlite_reads_no_more_than_the_batch(
     async with open_database(f"sqlite:///{tmp_path / 'plan.db'}") as database, database.read() as conn:
         text = str(query.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
         plan = (await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")).all()
-    read = [row[3] for row in plan if "contacts" in row[3]]
+    read = [step for step in (str(row[-1]) for row in plan) if "contacts" in step]
     assert [step.startswith("SEARCH contacts") and step.endswith(index) for step in read] == [True]
