@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from campaigns.contacts import Added
 from campaigns.states import CampaignState
-from web.api.contacts import CallerId, Contact, Key, Language, Name, NewContact, Phone, Priority, Text, add, contact_out
+from web.api.contact_shapes import CallerId, Contact, Key, Language, Name, NewContact, Phone, Priority, Text
+from web.api.contacts import add, contact_out
 from web.api.finding import campaign_named, campaigns_of
 from web.api.problems import Refused
 from web.api.route import ApiRoute, Caller, CallerDep, needs
