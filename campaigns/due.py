@@ -20,7 +20,7 @@ from storage.types import UtcTime
 
 
 #: How many contacts whose time has come a claim makes ready; the others follow in the next, which comes at once.
-READY_AT_ONCE = 200
+READY_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
