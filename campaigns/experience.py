@@ -150,4 +150,5 @@ def _talk(row: Mapping[str, Any]) -> Talk:
 
 def _ring_s(row: Mapping[str, Any]) -> float:
     until: datetime = row["answered_at"] or row["ended_at"]
-    return max(0.0, (until - row["originated_at"]) / _SECOND)
+    rang: timedelta = until - row["originated_at"]
+    return max(0.0, rang / _SECOND)

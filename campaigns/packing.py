@@ -129,7 +129,7 @@ def _rows(
         told = detail[:_DETAIL_WIDTH] or None if accepted else f"{status.value}: {detail}"[:_DETAIL_WIDTH]
         # A refused row gives its key up, so that it may come again mended.
         kept = key if accepted or status is RowStatus.DNC else None
-        due = (None, expires_at) if accepted else (None, None)
+        due: tuple[int | None, int | None] = (None, expires_at) if accepted else (None, None)
         if accepted and schedule_at is not None and schedule_at > now:
             due = (_stored(schedule_at), expires_at)
         made.append(

@@ -87,8 +87,9 @@ def _plan(region: str) -> _Plan | None:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         return None
     data = PhoneMetadata.metadata_for_region(region)
-    alone = data is not None and COUNTRY_CODE_TO_REGION_CODE[data.country_code] == (region,)
-    if not alone or data.national_prefix_for_parsing != "0" or data.national_prefix_transform_rule is not None:
+    if data is None or COUNTRY_CODE_TO_REGION_CODE[data.country_code or 0] != (region,):
+        return None
+    if data.national_prefix_for_parsing != "0" or data.national_prefix_transform_rule is not None:
         return None
     general = _pattern(data.general_desc)
     if general is None or not general.lengths or not data.international_prefix:

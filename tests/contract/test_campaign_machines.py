@@ -39,7 +39,9 @@ steps:
     - say: Goodbye then.
     - end
 """
-FILE = "name: A\ncode: {code}\nscript: script.yaml\ntariff: {tariff}\ntrunk: main\nbot: {{name: Lan}}\nrehearsal: true\n"
+FILE = (
+    "name: A\ncode: {code}\nscript: script.yaml\ntariff: {tariff}\ntrunk: main\nbot: {{name: Lan}}\nrehearsal: true\n"
+)
 MACHINE = "please leave a message after the tone"
 
 

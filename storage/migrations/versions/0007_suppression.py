@@ -1,5 +1,7 @@
 """Lists and patterns of numbers that may not be called, beside the account's own list, and caps on how often."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,7 +17,7 @@ def upgrade() -> None:
     op.add_column("do_not_call", sa.Column("by", sa.String(length=64), nullable=True))
     op.add_column("campaigns", sa.Column("caps", sa.JSON(), nullable=True))
     placed = sa.text("originated_at IS NOT NULL")
-    where = {"sqlite_where": placed, "postgresql_where": placed}
+    where: dict[str, Any] = {"sqlite_where": placed, "postgresql_where": placed}
     op.create_index("ix_attempts_number", "attempts", ["number", "originated_at"], **where)
     _lists()
     _imports()
@@ -41,10 +43,8 @@ def _lists() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_suppression_lists"),
     )
     in_force = sa.text("state = 'in_force'")
-    where = {"sqlite_where": in_force, "postgresql_where": in_force}
-    op.create_index(
-        "uq_suppression_lists_in_force", "suppression_lists", ["account_id", "name"], unique=True, **where
-    )
+    where: dict[str, Any] = {"sqlite_where": in_force, "postgresql_where": in_force}
+    op.create_index("uq_suppression_lists_in_force", "suppression_lists", ["account_id", "name"], unique=True, **where)
     op.create_table(
         "suppressed_numbers",
         sa.Column("number", sa.String(length=16), nullable=False),

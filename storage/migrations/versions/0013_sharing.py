@@ -15,7 +15,7 @@ depends_on = None
 _Indexes = Mapping[str, tuple[Sequence[Any], str | None]]
 
 _QUEUED = "state IN ('pending', 'retry_wait')"
-_PRIORITY = sa.literal_column("priority DESC")
+_PRIORITY: Any = sa.literal_column("priority DESC")
 _IN_ORDER = ["campaign_id", "attempts", _PRIORITY, "id"]
 _BEFORE: _Indexes = {
     "ix_contacts_due": (["campaign_id", "state", "next_at"], None),
@@ -69,5 +69,5 @@ def _replace(table: str, old: _Indexes, new: _Indexes) -> None:
     for name in old:
         op.drop_index(name, table_name=table)
     for name, (columns, where) in new.items():
-        partial = {f"{engine}_where": sa.text(where) for engine in ("sqlite", "postgresql")} if where else {}
+        partial: dict[str, Any] = {f"{engine}_where": sa.text(where) for engine in ("sqlite", "postgresql")} if where else {}
         op.create_index(name, table, list(columns), **partial)
