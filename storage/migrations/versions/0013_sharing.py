@@ -69,5 +69,7 @@ def _replace(table: str, old: _Indexes, new: _Indexes) -> None:
     for name in old:
         op.drop_index(name, table_name=table)
     for name, (columns, where) in new.items():
-        partial: dict[str, Any] = {f"{engine}_where": sa.text(where) for engine in ("sqlite", "postgresql")} if where else {}
+        partial: dict[str, Any] = (
+            {f"{engine}_where": sa.text(where) for engine in ("sqlite", "postgresql")} if where else {}
+        )
         op.create_index(name, table, list(columns), **partial)
