@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from billing.errors import BillingError
@@ -21,6 +23,8 @@ from models.errors import ModelError
 from storage.tables import bots, tariffs
 from web.errors import BadFields
 
+#: What is read of a script, a tariff or `machines`, in characters.
+_LONGEST: Final = 200_000
 _EXAMPLE: dict[str, Any] = {
     "name": "Spring offer",
     "code": "SPRING",
@@ -32,6 +36,15 @@ _EXAMPLE: dict[str, Any] = {
     "max_attempts": 3,
     "call_backs": [{"when": ["BUSY", "NOANSWER"], "times": 2, "after_min": 20}],
 }
+
+
+def _short(fields: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(fields)) > _LONGEST:
+        raise ValueError(f"it has at most {_LONGEST} characters as JSON; leave out what is not needed")
+    return fields
+
+
+_Fields = Annotated[dict[str, Any], AfterValidator(_short)]
 
 
 class StoredBot(BaseModel):
@@ -56,8 +69,11 @@ class NewCampaign(CampaignDefinition):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    script: Annotated[str, Field(min_length=1, description="The script's YAML text.")] | StoredBot  # type: ignore[assignment]
-    tariff: StoredTariff | Annotated[dict[str, Any], Field(description="The tariff's fields.")]  # type: ignore[assignment]
+    script: (  # type: ignore[assignment]
+        Annotated[str, Field(min_length=1, max_length=_LONGEST, description="The script's YAML text.")] | StoredBot
+    )
+    tariff: StoredTariff | Annotated[_Fields, Field(description="The tariff's fields.")]  # type: ignore[assignment]
+    machines: _Fields | None = None
 
 
 class ApiEnrolment:
@@ -72,11 +88,12 @@ class ApiEnrolment:
         """See `web.api.ports.Enrolment`."""
         if account_id != self._app.account_id:
             raise BadFields([("account", f"this program works for the account {self._app.settings.account.name}")])
-        if mistakes := machines_mistakes(body.machines):
+        # Reading takes as long as its text is, and the audio of live calls shares this event loop.
+        if mistakes := await asyncio.to_thread(machines_mistakes, body.machines):
             raise BadFields([("machines", mistake) for mistake in mistakes])
         name, text = await self._script(body)
         try:
-            script = load_script(text, name)
+            script = await asyncio.to_thread(load_script, text, name)
         except BotError as error:
             raise BadFields(_lines("script", error)) from error
         tariff = await self._tariff(body)
@@ -117,7 +134,7 @@ class ApiEnrolment:
             if fields is None:
                 raise BadFields([("tariff", f"there is no tariff {body.tariff.stored}; GET /tariffs lists them")])
         try:
-            return parse_tariff(fields, zone=zone)
+            return await asyncio.to_thread(parse_tariff, fields, zone=zone)
         except BillingError as error:
             raise BadFields(_lines("tariff", error)) from error
 

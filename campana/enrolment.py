@@ -18,7 +18,7 @@ from campaigns.codes import DEFAULTS
 from campana.application import App
 from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
 from campana.machines import unknown_variables
-from campana.other_bots import further_variables, other_scripts
+from campana.other_bots import further_variables, other_scripts, stored_script
 from models.catalogue import Kind
 from storage.tables import accounts, bots, campaigns, tariffs
 
@@ -224,5 +224,5 @@ async def required_variables(app: App, campaign_id: int) -> tuple[str, ...]:
         )
         name, text, rules = (await conn.execute(statement)).one()
         further = await further_variables(conn, rules)
-    required = load_script(text, name).required_variables
+    required = (await stored_script(text, name)).required_variables
     return (*required, *sorted(further - set(required)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +16,9 @@ from campana.application import App
 from storage.tables import bots
 
 _Rules = Iterable[Mapping[str, Any]] | None
+
+#: Stored scripts that are kept as read.
+_KEPT: Final = 32
 
 
 async def other_scripts(app: App, rules: _Rules) -> list[Script]:
@@ -39,5 +44,17 @@ async def further_variables(conn: AsyncConnection, rules: _Rules) -> set[str]:
 
 
 async def _scripts(conn: AsyncConnection, bot_ids: Collection[int]) -> list[Script]:
+    if not bot_ids:
+        return []
     found = select(bots.c.script, bots.c.name).where(bots.c.id.in_(bot_ids)).order_by(bots.c.id)
-    return [load_script(text, name) for text, name in (await conn.execute(found)).all()] if bot_ids else []
+    return [await stored_script(text, name) for text, name in (await conn.execute(found)).all()]
+
+
+async def stored_script(text: str, name: str) -> Script:
+    """The script of a stored bot, read beside the event loop: the audio of live calls shares that one."""
+    return await asyncio.to_thread(_read, text, name)
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(text: str, name: str) -> Script:
+    return load_script(text, name)

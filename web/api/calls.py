@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from campaigns.contacts import Added
 from campaigns.states import CampaignState
 from web.api.contact_shapes import CallerId, Contact, Key, Language, Name, NewContact, Phone, Priority, Text
-from web.api.contacts import add, contact_out
+from web.api.contacts import add, contact_out, required_of
 from web.api.finding import campaign_named, campaigns_of
 from web.api.problems import Refused
 from web.api.route import ApiRoute, Caller, CallerDep, needs
@@ -80,7 +80,8 @@ async def place(caller: Caller, call: NewCall) -> Added:
     """Have a number called; raises `BadFields`, or `Refused` with 409."""
     campaign_id = await campaign_named(caller, call.campaign)
     await _require_callable(caller, campaign_id, call.bot)
-    return await add(caller, campaign_id, as_contact(call), hold=False, update=False)
+    required = await required_of(caller, campaign_id)
+    return await add(caller, campaign_id, as_contact(call), required, hold=False, update=False)
 
 
 async def _require_callable(caller: Caller, campaign_id: int, bot: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -60,9 +61,15 @@ def columns_of(fields: ContactFields) -> dict[str, str]:
     return columns
 
 
-async def add(caller: Caller, campaign_id: int, new: NewContact, *, hold: bool, update: bool) -> Added:
+async def required_of(caller: Caller, campaign_id: int) -> Sequence[str]:
+    """The variables that each contact of the campaign must have."""
+    return await caller.ports.enrolment.required_variables(campaign_id)
+
+
+async def add(
+    caller: Caller, campaign_id: int, new: NewContact, required: Sequence[str], *, hold: bool, update: bool
+) -> Added:
     """Add one contact; raises `BadFields`, or `Refused` with 409 for one that the campaign has."""
-    required = await caller.ports.enrolment.required_variables(campaign_id)
     columns = {name: text for name, text in columns_of(new).items() if text}
     try:
         return await contacts_of(caller).add(
@@ -120,7 +127,8 @@ async def add_contact(
 ) -> Contact:
     """Add a contact; with an external key that the campaign has and the same content it is that one (200)."""
     campaign_id = await campaign_id_of(caller, campaign)
-    added = await add(caller, campaign_id, body, hold=hold, update=False)
+    required = await required_of(caller, campaign_id)
+    added = await add(caller, campaign_id, body, required, hold=hold, update=False)
     response.status_code = 201 if added.created else 200
     response.headers["location"] = f"/api/v1/contacts/{added.contact.id}"
     return contact_out(added.contact)
@@ -131,10 +139,11 @@ async def add_contact(
 async def add_contacts(campaign: CampaignRef, body: ContactBatch, caller: CallerDep) -> BatchOutcome:
     """Add up to a thousand contacts, each judged by itself; longer lists come in by `campana campaign import`."""
     campaign_id = await campaign_id_of(caller, campaign)
+    required = await required_of(caller, campaign_id)
     outcomes: list[Outcome] = []
     for place, new in enumerate(body.contacts):
         try:
-            added = await add(caller, campaign_id, new, hold=body.hold, update=body.update)
+            added = await add(caller, campaign_id, new, required, hold=body.hold, update=body.update)
         except (BadFields, Refused) as error:
             outcomes.append(Outcome(place=place, status="refused", problem=str(error)))
             continue
@@ -174,7 +183,7 @@ async def get_contact(contact: ContactId, caller: CallerDep) -> Contact:
 async def change_contact(contact: ContactId, body: ContactChange, caller: CallerDep) -> Contact:
     """Change a contact that is not in a call."""
     campaign_id = await require_contact(caller, contact)
-    required = await caller.ports.enrolment.required_variables(campaign_id)
+    required = await required_of(caller, campaign_id)
     try:
         changed = await contacts_of(caller).edit(contact, columns_of(body), by=caller.by, required_variables=required)
     except BadContact as error:

@@ -1,0 +1,65 @@
+"""What a careless or hostile client sends to the API: each is refused with its field, and none holds up the calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.script.language import Script
+from bot.script.loader import load_script
+from campana import api as campana_api
+from campana import other_bots
+from storage.clock import ManualClock
+from tests.support_api import TARIFF, Api, campaign_body, open_api
+from tests.support_reports import START
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with open_api(tmp_path, ManualClock(START)) as opened:
+        yield opened
+
+
+async def _start(api: Api, code: str = "SPRING") -> None:
+    made = await api.ask("POST", "/campaigns", json=campaign_body(code))
+    assert made.status_code == 201, made.text
+    assert (await api.ask("POST", f"/campaigns/{code}/start")).status_code == 200
+
+
+def _field(response: httpx.Response) -> tuple[int, str]:
+    """Status and the first field that the problem names."""
+    return response.status_code, response.json()["errors"][0]["field"]
+
+
+async def test_scripts_are_read_once_and_beside_the_event_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[int] = []
+
+    def noted(source: Any, name: str | None = None) -> Script:
+        readers.append(threading.get_ident())
+        return load_script(source, name)
+
+    monkeypatch.setattr(campana_api, "load_script", noted)
+    monkeypatch.setattr(other_bots, "load_script", noted)
+    other_bots._read.cache_clear()
+    await _start(api)
+    people = [{"number": f"+8490123{place:04}", "variables": {"amount": "1"}} for place in range(20)]
+    for _ in range(2):
+        asked = await api.ask("POST", "/campaigns/SPRING/contacts/batch", json={"contacts": people})
+        assert asked.status_code == 200, asked.text
+    # Once as it came in with the campaign, once as it is stored.
+    assert len(readers) == 2
+    assert threading.get_ident() not in readers
+
+
+async def test_long_texts_are_not_read_at_all(api: Api) -> None:
+    long = "x" * 200_001
+    for field, value in (("script", long), ("tariff", TARIFF | {"name": long}), ("machines", {"fax": long})):
+        refused = await api.ask("POST", "/campaigns", json=campaign_body() | {field: value})
+        status, named = _field(refused)
+        assert (status, named.partition(".")[0]) == (422, field)
+        assert "200000 characters" in refused.text
