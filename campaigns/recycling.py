@@ -161,7 +161,8 @@ def _chosen(campaign_id: int, wanted: Wanted) -> Select[Any]:
 
 def _last_call() -> ColumnElement[str]:
     placed = select(attempts.c.id).where(attempts.c.contact_id == contacts.c.id, attempts.c.originated_at.is_not(None))
-    newest = placed.order_by(attempts.c.originated_at.desc(), attempts.c.id.desc()).limit(1)
+    order = (attempts.c.originated_at.desc(), attempts.c.attempt_no.desc(), attempts.c.id.desc())
+    newest = placed.order_by(*order).limit(1)
     return newest.correlate(contacts).scalar_subquery()
 
 

@@ -1,8 +1,8 @@
 """How campaigns share a trunk, and how many calls at once each may have. Pure: numbers in, numbers out.
 
 Channels are shared by weight. Of what a trunk carries now, each campaign that wants to call is first given the whole
-channels of its part; the fractions that are left over go round by turns, so that over time they too are shared by
-weight, however few channels there are. What a campaign does not want is the others'.
+channels of its part; the fractions that are left over go round by turns, so that over time each has its part to within
+a channel, however few there are. What a campaign does not want is the others'.
 """
 
 from __future__ import annotations

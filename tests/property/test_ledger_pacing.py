@@ -129,7 +129,9 @@ def test_whatever_is_divided_no_limit_is_passed_and_nothing_that_is_wanted_is_le
 @given(
     weights=st.lists(st.integers(1, 9), min_size=2, max_size=4), channels=st.integers(1, 12), seed=st.integers(0, 99)
 )
-def test_over_time_channels_are_divided_by_weight(weights: list[int], channels: int, seed: int) -> None:
+def test_over_time_each_has_its_part_of_the_channels_to_within_one(
+    weights: list[int], channels: int, seed: int
+) -> None:
     """Calls end at random, whosever they are; all campaigns always have somebody to call."""
     live, turns, held = [0] * len(weights), [0] * len(weights), [0] * len(weights)
     ends, rounds = Random(seed), 600
@@ -145,7 +147,7 @@ def test_over_time_channels_are_divided_by_weight(weights: list[int], channels: 
         live[ends.choice(busy)] -= 1
     for weight, channel_rounds in zip(weights, held, strict=True):
         part = weight / sum(weights)
-        assert abs(channel_rounds / (channels * rounds) - part) < 0.12
+        assert abs(channel_rounds / rounds - part * channels) < 1
 
 
 @settings(deadline=None)
