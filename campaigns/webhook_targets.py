@@ -81,6 +81,8 @@ async def addresses_of(target: Target, *, private: bool) -> Sequence[str]:
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the public Internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
+    if any(parsed in network for network in _NEVER_PUBLIC):
+        return False
     if isinstance(parsed, ipaddress.IPv6Address):
         # An IPv4 address in IPv6's clothes leads to the IPv4 one.
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
@@ -92,3 +94,13 @@ def is_public(address: str) -> bool:
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# `is_global` of the standard library lets these through, in whole or in part, depending on its version.
+_NEVER_PUBLIC = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+        "::/96",  # IPv4-compatible, deprecated (RFC 4291, 2.5.5.1)
+        "64:ff9b:1::/48",  # translation within one's own network (RFC 8215)
+        "fec0::/10",  # site-local, deprecated (RFC 3879)
+    )
+)
