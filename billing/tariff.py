@@ -244,6 +244,8 @@ def load_tariff(path: Path, *, zone: tzinfo = UTC) -> Tariff:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise TariffError(f"{path}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from error
+    except RecursionError as error:
+        raise TariffError(f"{path}: nested too deeply to be read; take out surplus brackets and levels") from error
     except ValueError as error:
         # YAML reads 2026-99-01 as a date, which it is not.
         raise TariffError(f"{path}: valid_from: no such day ({error}); write it like 2026-01-31") from error

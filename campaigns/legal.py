@@ -83,6 +83,8 @@ def _read(path: Path) -> dict[tuple[str, Purpose], LegalRule]:
         raise BadLegalHours(f"{path}: cannot be read: {error.strerror}; set calling.legal_hours to the file") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadLegalHours(f"{path}: not readable as YAML: {error}") from error
+    except RecursionError as error:
+        raise BadLegalHours(f"{path}: nested too deeply to be read; take out surplus brackets and levels") from error
     rules: dict[tuple[str, Purpose], LegalRule] = {}
     for country, purposes in _mapping(data, str(path)).items():
         where = f"{path}: {country}"

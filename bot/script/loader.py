@@ -26,7 +26,7 @@ from bot.script.language import (
     Variable,
 )
 from bot.script.machines import read_machines
-from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional
+from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional, too_deep
 from bot.script.prompts import default_lines
 from bot.script.rendering import RUNTIME_VARIABLES
 from bot.script.transfers import read_transfers
@@ -65,9 +65,12 @@ def load_script(source: Path | str, name: str | None = None) -> Script:
     file = name or (str(source) if isinstance(source, Path) else "script")
     text = _read(source, file) if isinstance(source, Path) else source
     reader = Reader(file)
-    script = _read_script(reader, compose(text, file), file)
-    if script is not None:
-        check(script, reader)
+    try:
+        script = _read_script(reader, compose(text, file), file)
+        if script is not None:
+            check(script, reader)
+    except RecursionError as exc:
+        raise too_deep(file) from exc
     if reader.problems or script is None:
         raise ScriptErrors(reader.problems)
     return script

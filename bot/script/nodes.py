@@ -48,9 +48,16 @@ def compose(text: str, file: str) -> Node:
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
         raise ScriptErrors([Problem(file, line, "a character that no text has", "Remove it")]) from exc
+    except RecursionError as exc:
+        raise too_deep(file) from exc
     if root is None:
         raise ScriptErrors([Problem(file, 1, "the script is empty", "Begin with `steps:`")])
     return root
+
+
+def too_deep(file: str) -> ScriptErrors:
+    """What a script is refused with that is nested deeper than it can be read."""
+    return ScriptErrors([Problem(file, 1, "nested too deeply to be read", "Take out surplus brackets and levels")])
 
 
 _YAML_REMEDY = (

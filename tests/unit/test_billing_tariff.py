@@ -210,6 +210,7 @@ def test_every_mistake_is_told_at_once() -> None:
     [
         (b"block_s: [1\n", "tariff.yaml line 2: not readable as YAML"),
         (b"- a\n", "expected `field: value` lines"),
+        (b"[" * 20_000, "tariff.yaml: nested too deeply"),
         (b"name: \xff\n", "not UTF-8 at byte 6"),
         (b"", "expected `field: value` lines"),
         (b"block_price: 0.5\n", "is a float"),

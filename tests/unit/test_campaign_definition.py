@@ -99,6 +99,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     [
         (b"a: [1\n", "line"),
         (b"- a\n", "expected"),
+        (b"[" * 20_000, r"c\.yaml: nested too deeply"),
         (b"\xff\xfe", "UTF-8"),
         (b"start: 2026-99-01\n", r"c\.yaml: start or end: no such day .*2026-01-31"),
         (b"start: 0001-01-01\n", r"c\.yaml: start: the year 1 cannot be meant"),

@@ -119,6 +119,7 @@ def test_a_country_whose_calendar_nobody_knows_has_no_holidays(tmp_path: Path) -
         ("VN: all day", "VN: expected `name: value` lines"),
         ("- VN", "expected `name: value` lines"),
         ("VN: {", "not readable as YAML"),
+        ("[" * 20_000, "nested too deeply"),
     ],
 )
 def test_a_mistake_in_the_file_names_entry_and_remedy(tmp_path: Path, text: str, words: str) -> None:

@@ -131,6 +131,7 @@ def test_say_can_forbid_interruption() -> None:
         ("steps:\n  a:\n    - say: Hi\n    - listen: {}\n", 4, "listen offers nothing", "Add `intents:`"),
         ("steps:\n  a:\n    - say: Hi\n    - listen: {keys: {A: a}}\n", 4, "`A` is no telephone key", "#"),
         ("steps:\n  a:\n    - say: {name}, hello\n    - end\n", 3, "not valid YAML", "between quotes"),
+        ("[" * 20_000, 1, "nested too deeply", "Take out"),
         ("steps:\n  a:\n    - say: {name}\n    - end\n", 3, "unknown key `name` in say", "text"),
         ("- a\n- b\n", 1, "the script must be a mapping", "Indent"),
         ("", 1, "the script is empty", "Begin with `steps:`"),
