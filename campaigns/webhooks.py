@@ -60,10 +60,12 @@ class Delivery:
 def read_events(texts: Sequence[str]) -> list[str]:
     """The event types named, `*` for all; raises `BadTarget` with those that exist."""
     known = ["*", *(kind.value for kind in SUBSCRIBABLE)]
+    if not texts:
+        raise BadTarget(f"events: name at least one of {', '.join(known)}; to be told nothing, switch the webhook off")
     for text in texts:
         if text not in known:
             raise BadTarget(f"events: there is no event {text!r}; known are {', '.join(known)}")
-    return sorted(set(texts)) if texts else ["*"]
+    return sorted(set(texts))
 
 
 class Webhooks:
@@ -74,7 +76,9 @@ class Webhooks:
         self._clock = clock
         self._account_id = account_id
 
-    async def add(self, url: str, events: Sequence[str] = (), *, campaign_id: int | None = None) -> tuple[Webhook, str]:
+    async def add(
+        self, url: str, events: Sequence[str] = ("*",), *, campaign_id: int | None = None
+    ) -> tuple[Webhook, str]:
         """A new webhook and the secret that its deliveries are signed with. Raises `BadWebhook`."""
         read_url(url)
         secret = new_secret()

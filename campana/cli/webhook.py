@@ -46,7 +46,7 @@ def add(
 
     async def work(opened: App, hooks: Webhooks) -> tuple[Webhook, str]:
         of_campaign = await opened.campaigns.find(campaign) if campaign else None
-        return await hooks.add(url, events or [], campaign_id=of_campaign)
+        return await hooks.add(url, events or ["*"], campaign_id=of_campaign)
 
     hook, secret = _with(context, work)
     if as_json:

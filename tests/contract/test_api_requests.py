@@ -333,6 +333,8 @@ async def test_webhooks_are_kept_by_the_api(api: Api) -> None:
     assert "secret" not in (await api.ask("GET", "/webhooks/1")).json()
     _refused(await api.ask("POST", "/webhooks", json=body | {"url": "ftp://a.example"}), 422, "http and https")
     _refused(await api.ask("POST", "/webhooks", json=body | {"events": ["x"]}), 422, "known are")
+    _refused(await api.ask("POST", "/webhooks", json=body | {"events": []}), 422, "events")
+    _refused(await api.ask("PATCH", "/webhooks/1", json={"events": []}), 422, "events")
     sent = (await api.ask("POST", "/webhooks/1/test")).json()
     assert (sent["type"], sent["state"], sent["payload"]["data"]) == ("webhook.test", "pending", {"webhook_id": 1})
     assert (await api.ask("GET", "/webhooks/1/deliveries")).json()["data"] == [sent]

@@ -225,7 +225,11 @@ async def test_what_cannot_be_a_webhook_is_refused_and_another_accounts_is_not_t
     with pytest.raises(BadWebhook, match=r"known are \*, call\.ended"):
         await hooks.add("https://a.example", ["call.begun"])
     hook, _ = await hooks.add("https://a.example", ["call.ended", "call.ended"])
-    assert hook.events == ("call.ended",)
+    # No event at all is not every event.
+    for nothing in (hooks.add("https://a.example", []), hooks.change(hook.id, events=[])):
+        with pytest.raises(BadWebhook, match=r"events: name at least one of \*, call\.ended"):
+            await nothing
+    assert (await hooks.get(hook.id)).events == ("call.ended",)
     foreign = Webhooks(house.database, house.clock, house.account_id + 1)
     with pytest.raises(UnknownWebhook):
         await foreign.get(hook.id)

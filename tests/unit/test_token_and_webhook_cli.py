@@ -63,6 +63,7 @@ def test_a_tokens_secret_is_shown_once_and_kept_as_its_hash(config: Path) -> Non
 def test_a_webhook_is_added_tried_switched_and_removed(config: Path) -> None:
     made = _data(config, "webhook", "add", "http://127.0.0.1:1/", "--event", "call.ended")
     assert made["secret"].startswith("whsec_")
+    assert made["events"] == ["call.ended"]
     assert made["secret"] not in _run(config, "webhook", "list")
     tried = _data(config, "webhook", "test", "1", code=1)
     assert (tried["state"], tried["tries"]) == ("pending", 1)
@@ -73,3 +74,4 @@ def test_a_webhook_is_added_tried_switched_and_removed(config: Path) -> None:
     assert _data(config, "webhook", "remove", "1") == {"webhook_id": 1, "removed": True}
     with pytest.raises(UnknownWebhook, match="webhook list"):
         _run(config, "webhook", "deliveries", "1")
+    assert _data(config, "webhook", "add", "https://example.com/")["events"] == ["*"]

@@ -36,7 +36,7 @@ class NewWebhook(BaseModel):
 
     url: Annotated[str, _URL]
     events: list[Annotated[str, Field(max_length=32)]] = Field(
-        default_factory=lambda: ["*"], max_length=50, description=f"`*` for all, or some of {_EVENTS}."
+        default_factory=lambda: ["*"], min_length=1, max_length=50, description=f"`*` for all, or some of {_EVENTS}."
     )
     campaign: str | None = Field(None, max_length=64, description="Code or id of the one campaign; null: all.")
 
@@ -47,7 +47,7 @@ class WebhookChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"active": True}]})
 
     url: Annotated[str, _URL] | None = None
-    events: list[Annotated[str, Field(max_length=32)]] | None = Field(None, max_length=50)
+    events: list[Annotated[str, Field(max_length=32)]] | None = Field(None, min_length=1, max_length=50)
     active: bool | None = Field(None, description="Switched on, its failures are forgotten.")
 
 
