@@ -63,3 +63,12 @@ async def test_long_texts_are_not_read_at_all(api: Api) -> None:
         status, named = _field(refused)
         assert (status, named.partition(".")[0]) == (422, field)
         assert "200000 characters" in refused.text
+
+
+async def test_a_call_has_room_for_its_reference(api: Api) -> None:
+    await _start(api)
+    named = {f"v{place}": "1" for place in range(98)} | {"amount": "1"}
+    call = {"campaign": "SPRING", "number": "+84901230001", "reference": "r"}
+    assert (await api.ask("POST", "/calls", json=call | {"variables": named})).status_code == 201
+    refused = await api.ask("POST", "/calls", json=call | {"variables": named | {"one": "more"}})
+    assert _field(refused) == (422, "variables")

@@ -9,7 +9,18 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from campaigns.contacts import Added
 from campaigns.states import CampaignState
-from web.api.contact_shapes import CallerId, Contact, Key, Language, Name, NewContact, Phone, Priority, Text
+from web.api.contact_shapes import (
+    MOST_VARIABLES,
+    CallerId,
+    Contact,
+    Key,
+    Language,
+    Name,
+    NewContact,
+    Phone,
+    Priority,
+    Text,
+)
 from web.api.contacts import add, contact_out, required_of
 from web.api.finding import campaign_named, campaigns_of
 from web.api.problems import Refused
@@ -44,7 +55,9 @@ class NewCall(BaseModel):
     caller_id: CallerId | None = None
     priority: Priority | None = None
     at: AwareDatetime | None = Field(None, description="Not before this instant; none: at once.")
-    variables: dict[Annotated[str, Field(max_length=64)], Text] = Field(default_factory=dict, max_length=100)
+    variables: dict[Annotated[str, Field(max_length=64)], Text] = Field(
+        default_factory=dict, max_length=MOST_VARIABLES - 1, description="The reference takes the last place."
+    )
 
 
 class PlannedCall(BaseModel):

@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from campaigns.states import ContactState
 
+#: Variables of one contact.
+MOST_VARIABLES = 100
 _BATCH = 1000
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
@@ -36,7 +38,7 @@ class ContactFields(BaseModel):
     schedule_at: AwareDatetime | None = Field(None, description="Not called before; none: at once.")
     caller_id: CallerId | None = None
     variables: dict[Annotated[str, Field(max_length=64)], Text | None] = Field(
-        default_factory=dict, max_length=100, description="What the script says, by name."
+        default_factory=dict, max_length=MOST_VARIABLES, description="What the script says, by name."
     )
 
 
