@@ -75,13 +75,20 @@ def _read_mark(text: str, *columns: ColumnElement[Any]) -> tuple[Any, Any]:
     refusal = BadFilter(f"{text!r} marks no row of this list; open its first page again")
     try:
         value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise refusal from error
     for part, column in zip((value, key), columns, strict=True):
+        if isinstance(part, str) and not _storable(part):
+            raise refusal
         # Databases differ in what they make of a value of another type.
         if type(part) is not column.type.python_type or (isinstance(part, int) and abs(part) > _MOST):
             raise refusal
     return value, key
+
+
+def _storable(text: str) -> bool:
+    """Whether every database takes the text as a parameter: no NUL, and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def page_of(rows: Sequence[RowMapping], paging: Paging, make: Callable[..., R]) -> Page[R]:

@@ -87,7 +87,10 @@ async def test_a_new_call_does_not_shift_the_next_page(database: Database) -> No
 
 @pytest.mark.parametrize(
     "after",
-    ["x", "!!!", "e30", "W1sxXSwyXQ", "WzFd", mark("text", "id"), mark(2**70, "id"), mark(5, 5), mark(True, "id")],
+    [
+        *("x", "!!!", "e30", "W1sxXSwyXQ", "WzFd", "W1tb" * 10_000),
+        *(mark("text", "id"), mark(2**70, "id"), mark(5, 5), mark(True, "id"), mark(5, "\0"), mark(5, "\ud800")),
+    ],
 )
 async def test_a_damaged_page_mark_is_explained(database: Database, after: str) -> None:
     await standard(database)
