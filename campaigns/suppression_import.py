@@ -227,10 +227,14 @@ class NumberImports:
         return _Job(dict(row), row["rows"], counts, row["import_id"], fence, replaces)
 
     async def _give_up_others(self, conn: AsyncConnection, name: str) -> None:
-        """A newer edition was broken off, and another file is to take its place."""
-        of = suppression_lists.c
+        """A newer edition was broken off or is still read, and another file is to take its place."""
+        of, imports = suppression_lists.c, suppression_imports.c
         loading = (of.account_id == self._account_id, of.name == name, of.state == ListState.LOADING.value)
-        await conn.execute(update(suppression_lists).where(*loading).values(state=ListState.REMOVED.value))
+        gone = update(suppression_lists).where(*loading).values(state=ListState.REMOVED.value).returning(of.id)
+        list_ids = (await conn.execute(gone)).scalars().all()
+        # Whoever still reads it stores nothing more: what is stored of it is deleted, and could not be missed.
+        unfinished = (imports.list_id.in_(list_ids), imports.finished_at.is_(None))
+        await conn.execute(update(suppression_imports).where(*unfinished).values(fence=imports.fence + 1))
 
     async def _store(self, job: _Job, source: Source, batches: Sequence[Batch]) -> None:
         """Store batches in the order of their numbers; their rows are done when the last of them is."""
@@ -282,7 +286,11 @@ class NumberImports:
                 gone = {"state": ListState.REPLACED.value, "updated_at": now}
                 await conn.execute(update(suppression_lists).where(of.id == former["id"]).values(gone))
             values = {"state": ListState.IN_FORCE.value, "updated_at": now}
-            await conn.execute(update(suppression_lists).where(of.id == row["id"]).values(values))
+            loading = (of.id == row["id"], of.state == ListState.LOADING.value)
+            if (await conn.execute(update(suppression_lists).where(*loading).values(values))).rowcount != 1:
+                raise ListError(
+                    f"the list {row['name']} was taken away while {source.path.name} was read; import the file again"
+                )
             before = former["numbers"] if former else 0
             detail = {"list_id": row["id"], "file": source.path.name, "numbers": job.counts[_LISTED], "before": before}
             await note(
@@ -296,11 +304,14 @@ class NumberImports:
 
 
 async def _move(conn: AsyncConnection, job: _Job, **values: Any) -> None:
-    """By compare-and-set: of two imports of one file at the same time the later one goes on."""
+    """By compare-and-set: of two imports that would fill or replace one list at a time the later one goes on."""
     of = suppression_imports.c
     mine = (of.id == job.import_id, of.fence == job.fence, of.finished_at.is_(None))
     if (await conn.execute(update(suppression_imports).where(*mine).values(values))).rowcount != 1:
-        raise ListError("this file is being imported into this list by another process as well; let that one finish")
+        raise ListError(
+            "this list is being imported by another process as well, from this file or another; let that one finish,"
+            " then import this file again if it is the newer one"
+        )
 
 
 def _require_same(current: Mapping[str, Any], into: NewList) -> None:

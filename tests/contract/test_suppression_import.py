@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from xlsxwriter import Workbook
 
 from campaigns import suppression, suppression_lists
@@ -211,6 +212,56 @@ async def test_a_broken_off_edition_gives_way_to_another_file(desk: Desk, monkey
     states = sorted(row["state"] for row in await desk.house.rows(lists_table))
     assert states == ["in_force", "removed", "replaced"]
     assert await desk.stored() == 1
+
+
+async def test_a_file_that_another_one_overtakes_never_comes_into_force_in_part(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.take(desk.file(f"{phone(1)}\n"))
+    april = desk.file("\n".join(phone(n) for n in range(11, 21)), "april.csv")
+    may = desk.file("\n".join(phone(n) for n in range(31, 34)), "may.csv")
+    stored, insert_numbers = [], suppression_lists.insert_numbers
+
+    async def overtaken(conn: Any, list_id: int, numbers: list[str]) -> int:
+        stored.append(numbers)
+        return await insert_numbers(conn, list_id, numbers)
+
+    store_step = NumberImports._store_step
+
+    async def may_comes_between(imports: NumberImports, *what: Any) -> None:
+        if len(stored) == 2:
+            stored.append([])
+            await desk.take(may)
+        await store_step(imports, *what)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("campaigns.suppression_import.insert_numbers", overtaken)
+        patch.setattr(NumberImports, "_store_step", may_comes_between)
+        with pytest.raises(ListError, match="by another process as well, from this file or another; let that one"):
+            await desk.take(april)
+    assert await desk.on() == e164(31, 32, 33)
+    assert await desk.stored() == 3
+    # Imported again it is read from its beginning, and replaces the other one whole.
+    assert (await desk.take(april)).counts["listed"] == 10
+    assert await desk.on() == e164(*range(11, 21))
+
+
+async def test_a_list_that_is_no_longer_being_loaded_does_not_come_into_force(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.take(desk.file(f"{phone(1)}\n"))
+    finish = NumberImports._finish
+
+    async def after_it_was_removed(imports: NumberImports, *what: Any) -> int | None:
+        async with desk.house.database.write() as conn:
+            loading = lists_table.c.state == "loading"
+            await conn.execute(update(lists_table).where(loading).values(state="removed"))
+        return await finish(imports, *what)
+
+    monkeypatch.setattr(NumberImports, "_finish", after_it_was_removed)
+    with pytest.raises(ListError, match=r"list NATIONAL was taken away while may\.csv was read; import the file again"):
+        await desk.take(desk.file(f"{phone(2)}\n", "may.csv"))
+    assert await desk.on() == e164(1)
 
 
 async def test_of_two_imports_of_one_file_at_once_one_stores_it_and_the_other_is_told(desk: Desk) -> None:
