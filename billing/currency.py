@@ -35,6 +35,8 @@ EXPONENTS: Final[dict[str, int]] = {
     "VND": 0,
 }
 
+#: Amounts of money that people name are less than this, whatever the currency; sums of many still fit their columns.
+TOO_LARGE: Final = 10**12
 #: Where nothing has cost anything yet (ISO 4217: no currency is involved).
 NO_CURRENCY: Final = "XXX"
 
@@ -45,6 +47,11 @@ def exponent(currency: str) -> int:
         return EXPONENTS[currency]
     except KeyError:
         raise CurrencyError(f"unknown currency {currency!r}; known are {', '.join(EXPONENTS)}") from None
+
+
+def is_too_large(amount: Decimal) -> bool:
+    """Whether no amount of money that people name is so far from nought."""
+    return not -TOO_LARGE < amount < TOO_LARGE
 
 
 def round_money(amount: Decimal, currency: str) -> Decimal:

@@ -22,7 +22,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.currency import round_money
+from billing.currency import TOO_LARGE, is_too_large, round_money
 from billing.errors import LedgerError
 from billing.rating import Rated
 from storage.tables import accounts, ledger_entries
@@ -107,6 +107,7 @@ async def top_up(
     conn: AsyncConnection, *, account_id: int, amount: Decimal, currency: str, key: str, now: datetime
 ) -> None:
     """Put money into the prepaid balance; `key` names the payment and makes it once-only."""
+    _require_bounded(amount, "a top-up")
     if amount <= 0:
         raise LedgerError(f"a top-up must be more than nought, not {amount}; to take money away use an adjustment")
     moves = {Book.PREPAID: amount, Book.CASH: -amount}
@@ -135,11 +136,17 @@ async def adjust(
     now: datetime,
 ) -> None:
     """Correct the balance by `amount` (negative takes away), against the book that was wrong."""
+    _require_bounded(amount, "an adjustment")
     if amount == 0 or against is Book.PREPAID:
         raise LedgerError("an adjustment moves an amount other than nought between prepaid and another book")
     moves = {Book.PREPAID: amount, against: -amount}
     posting = f"adjustment:{account_id}:{key}"
     await post(conn, _rows(Kind.ADJUSTMENT, posting, moves, currency=currency, account_id=account_id, now=now))
+
+
+def _require_bounded(amount: Decimal, what: str) -> None:
+    if is_too_large(amount):
+        raise LedgerError(f"{what} moves less than {TOO_LARGE}, not {amount}; look for a digit too many")
 
 
 async def post(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:

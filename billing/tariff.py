@@ -34,8 +34,17 @@ ScriptType = Literal["conversation", "static"]
 #: Unit prices may carry this many digits more than the currency's smallest unit.
 EXTRA_DIGITS = 4
 DOCS = "docs/reference/tariffs-and-billing.md"
+#: Prices are less than this: what a thousand of the longest calls cost still fits the columns of money.
+_TOO_DEAR = 10**7
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,10})?\Z", re.ASCII)
 _PREFIX = re.compile(r"\+[1-9]\d{0,14}\Z", re.ASCII)
+
+
+def _price(value: Any) -> Decimal:
+    amount = _exact(value)
+    if amount >= _TOO_DEAR:
+        raise ValueError(f"{value!r} is too large; write an amount of less than {_TOO_DEAR}")
+    return amount
 
 
 def _exact(value: Any) -> Decimal:
@@ -59,7 +68,7 @@ def _count(value: Any) -> Any:
 
 
 Amount = Annotated[
-    Decimal, BeforeValidator(_exact), Field(ge=0), PlainSerializer(lambda amount: format(amount, "f"), return_type=str)
+    Decimal, BeforeValidator(_price), Field(ge=0), PlainSerializer(lambda amount: format(amount, "f"), return_type=str)
 ]
 Whole = Annotated[int, BeforeValidator(_count)]
 WrittenIncrement = Annotated[Increment, BeforeValidator(_increment), PlainSerializer(str, return_type=str)]

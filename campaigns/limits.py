@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.currency import round_money
+from billing.currency import TOO_LARGE, is_too_large, round_money
 from billing.ledger import balance, move_balance, reservation_rows
 from billing.tariff import parse_tariff
 from billing.worst import most
@@ -75,6 +75,10 @@ def check_amount(amount: Decimal | None, currency: str, field: str) -> None:
         return
     if not amount.is_finite() or amount <= 0:
         raise CampaignError(f"{field}: {amount}: write an amount of more than nought, or leave it out for no limit")
+    if is_too_large(amount):
+        raise CampaignError(
+            f"{field}: {amount}: write an amount of less than {TOO_LARGE}, or leave it out for no limit"
+        )
     if round_money(amount, currency) != amount:
         raise CampaignError(
             f"{field}: {amount} is finer than {currency} can pay; write {round_money(amount, currency)}"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator
 
-from billing.currency import exponent
+from billing.currency import TOO_LARGE, exponent, is_too_large
 from billing.errors import CurrencyError
 from campaigns.calendars import check_calendar
 from campaigns.errors import BadSchedule
@@ -49,8 +49,14 @@ def _exact(value: object) -> object:
     return value
 
 
+def _bounded(amount: Decimal) -> Decimal:
+    if is_too_large(amount):
+        raise ValueError(f"{amount} is too large; write an amount of less than {TOO_LARGE}")
+    return amount
+
+
 #: An amount of money: a whole number, or a decimal in quotes.
-Amount = Annotated[Decimal, BeforeValidator(_exact)]
+Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_bounded)]
 #: An IANA time zone.
 Zone = Annotated[str, AfterValidator(_known_zone)]
 #: A country whose public holidays are known, or a part of one.

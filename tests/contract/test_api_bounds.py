@@ -10,11 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from billing.tariff import parse_tariff
+from billing.worst import most
 from bot.script.language import Script
 from bot.script.loader import load_script
+from campaigns.funds import longest_talk_ms
 from campana import api as campana_api
 from campana import other_bots
 from storage.clock import ManualClock
+from storage.types import MONEY_SCALE
 from tests.support_api import TARIFF, Api, campaign_body, open_api
 from tests.support_reports import START
 
@@ -72,3 +76,19 @@ async def test_a_call_has_room_for_its_reference(api: Api) -> None:
     assert (await api.ask("POST", "/calls", json=call | {"variables": named})).status_code == 201
     refused = await api.ask("POST", "/calls", json=call | {"variables": named | {"one": "more"}})
     assert _field(refused) == (422, "variables")
+
+
+@pytest.mark.parametrize("budget", ["1e30", "1e18", "1000000000000", 10**15])
+async def test_no_budget_is_too_large_for_its_column(api: Api, budget: str | int) -> None:
+    refused = await api.ask("POST", "/campaigns", json=campaign_body() | {"budget": budget})
+    assert _field(refused) == (422, "budget")
+    assert "less than 1000000000000" in refused.text
+
+
+async def test_the_largest_prices_and_the_largest_budget_still_fit(api: Api) -> None:
+    dear = TARIFF | {"block_s": 1, "block_price": "9999999", "per_message_fee": "9999999", "vat_pct": 100}
+    changes = {"tariff": dear, "budget": "999999999999", "concurrency": 1000, "max_call_s": 7200}
+    made = await api.ask("POST", "/campaigns", json=campaign_body() | changes)
+    assert made.status_code == 201, made.text
+    claim = most(parse_tariff(dear), "+84901230001", talk_ms=longest_talk_ms(7200))
+    assert int((claim * 1000).scaleb(MONEY_SCALE)) < 2**63

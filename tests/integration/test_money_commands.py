@@ -76,6 +76,11 @@ def test_paying_in_and_correcting_are_booked_once_and_stand_in_the_statement(con
         _run(config, "account", "top-up", "11", "--key", "bank-1")
     with pytest.raises(LedgerError, match="too long"):
         _run(config, "account", "top-up", "1", "--key", "k" * 90)
+    for amount in ("1e12", "1e30", "1e999999999"):
+        with pytest.raises(LedgerError, match="a top-up moves less than 1000000000000"):
+            _data(config, "top-up", amount, "--key", "large")
+        with pytest.raises(LedgerError, match="an adjustment moves less than 1000000000000"):
+            _data(config, "adjust", f"-{amount}", "--key", "large")
     with pytest.raises(LedgerError, match="finer than USD"):
         _run(config, "account", "top-up", "1.001", "--key", "fine")
     found = _data(config, "adjust", "-2.50", "--against", "fees", "--key", "ticket-8")
@@ -212,6 +217,9 @@ def test_a_campaigns_budget_and_forecast_are_shown_and_a_campaign_without_money_
     assert (told["budget"], told["spent"], told["reserved"], told["left"]) == ("0.60", "0.10", "0.00", "0.50")
     with pytest.raises(CampaignError, match="cannot pay for a call"):
         _run(config, "campaign", "start", "SPRING", "--detach")
+    for amount in ("1e12", "1e30", "1e999999999"):
+        with pytest.raises(CampaignError, match=r"budget: .* less than 1000000000000"):
+            _run(config, "campaign", "budget", "SPRING", amount)
     with pytest.raises(CampaignError, match="more than nought"):
         _run(config, "campaign", "budget", "SPRING", "0")
     assert "2.50 USD" in _run(config, "campaign", "budget", "SPRING", "2.50")

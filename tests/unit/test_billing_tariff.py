@@ -153,6 +153,8 @@ def test_valid_from_is_an_instant(written: Any, zone: Any, instant: datetime) ->
         ({"per_call_fee": "1,5"}, "'1,5' is no amount; write digits with a point"),
         ({"per_call_fee": "-1"}, "'-1' is no amount"),
         ({"per_call_fee": -1}, "per_call_fee: Input should be greater than or equal to 0"),
+        ({"per_call_fee": "10000000"}, "per_call_fee: '10000000' is too large; write an amount of less than 10000000"),
+        ({"block_price": 10**30}, "is too large"),
         ({"per_call_fee": "NaN"}, "'NaN' is no amount"),
         ({"per_call_fee": "0.00001"}, "per_call_fee: 0.00001 has more than the 4 decimals that VND may have"),
         ({"block_price": "0.00001"}, "block_price.conversation: 0.00001 has more than the 4 decimals"),
