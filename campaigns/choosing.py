@@ -186,7 +186,8 @@ class Choosing:
         return min(room.calls, campaign.free - found, of_account)
 
     def _kept_on(self, line: Line) -> int:
-        kept = sum(campaign.kept for campaign in self._running if campaign.home == line.name)
+        mine = (campaign for campaign in self._running if campaign.home == line.name)
+        kept = sum(campaign.kept for campaign in mine if campaign.schedule.is_open(self._now))
         return kept_on_trunk(line.row["channels"], kept) if kept else 0
 
     async def _due(self, campaign: RunningCampaign, offer: Offer, wanted: int, room: Room) -> list[Mapping[str, Any]]:

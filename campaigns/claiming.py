@@ -172,11 +172,14 @@ class Claiming:
         if more_at is not None:
             self._wakes.append(more_at)
         id_ = row["id"]
+        free = calls - taken.by_campaign.get(id_, 0)
+        kept, payable = kept_free(row["callback_reserve"], taken.callbacks.get(id_, 0)), self._money.room(row, free)
         return RunningCampaign(
             row,
             campaign_schedule(row),
-            free=self._money.room(row, calls - taken.by_campaign.get(id_, 0)),
-            kept=kept_free(row["callback_reserve"], taken.callbacks.get(id_, 0)),
+            free=payable,
+            # Of calls that cannot be paid for none are kept: else nobody would be asked for, nor the campaign paused.
+            kept=max(0, payable - max(0, free - kept)),
             live=Counter({trunk: count for (of, trunk), count in taken.on_trunk.items() if of == id_}),
             turn=row["share_turn"],
         )
@@ -212,9 +215,10 @@ class Claiming:
         chosen = await self._choosing.choose(line, asking, len(slots.at_us))
         for one in asking:
             one.turned_away = chosen.full
-        if len(chosen.pairs) == len(slots.at_us) < room:
-            self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
         claims = await self._create(line, chosen.pairs, slots.at_us)
+        # Where nobody could be paid for, time alone brings no room: the end of a call does.
+        if len(chosen.pairs) == len(slots.at_us) < room and (claims or not slots.at_us):
+            self._wakes.append(from_us(max(slots.next_call_us - ahead_us, now_us + 1)))
         if claims:
             spent = take_slots(row["next_call_us"], now_us, row["cps"], len(claims), ahead_us)
             values: dict[str, Any] = {"next_call_us": spent.next_call_us}

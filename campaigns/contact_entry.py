@@ -127,6 +127,9 @@ async def _known_again(
         )
     changes = dict.fromkeys(contact.as_written(), "") | dict(given)
     changes.pop("external_key", None)
+    # Said again it is no new wish: what became of it since, such as an agreed call-back, stays.
+    if given.get("schedule_at", "") == contact.variables.get("schedule_at", ""):
+        changes.pop("schedule_at", None)
     return Added(await edit_contact(conn, contact.id, changes, hand), created=False, updated=True)
 
 

@@ -69,12 +69,12 @@ async def standing(conn: AsyncConnection, campaign_id: int, now: datetime, ahead
     accounts_ = await account_room(conn, {} if limit is None else {row["account_id"]: limit}, taken)
     found = (await conn.execute(select(trunks))).mappings()
     lines = {one["name"]: Line(dict(one), one["channels"] - taken.busy.get(one["name"], 0)) for one in found}
-    kept = await _kept(conn, lines, taken)
+    kept = await _kept(conn, lines, taken, now)
     return Standing(dict(row), lines, taken, accounts_, kept, now, ahead)
 
 
-async def _kept(conn: AsyncConnection, lines: Mapping[str, Line], taken: Occupancy) -> Mapping[str, int]:
-    """What running campaigns keep for call-backs of the trunk that each of them calls over first."""
+async def _kept(conn: AsyncConnection, lines: Mapping[str, Line], taken: Occupancy, now: datetime) -> Mapping[str, int]:
+    """What campaigns that may call now keep for call-backs of the trunk that each of them calls over first."""
     keeping = select(campaigns).where(
         campaigns.c.state == CampaignState.RUNNING.value, campaigns.c.callback_reserve > 0
     )
@@ -82,7 +82,7 @@ async def _kept(conn: AsyncConnection, lines: Mapping[str, Line], taken: Occupan
     opened = _open(lines)
     for row in (await conn.execute(keeping)).mappings():
         home = next(iter(open_lines(dict(row), opened)), None)
-        if home is not None:
+        if home is not None and campaign_schedule(dict(row)).is_open(now):
             kept[home.name] += kept_free(row["callback_reserve"], taken.callbacks.get(row["id"], 0))
     return {name: kept_on_trunk(lines[name].row["channels"], count) for name, count in kept.items()}
 

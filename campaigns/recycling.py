@@ -15,6 +15,7 @@ from campaigns.campaigns import NewCampaign, create_campaign
 from campaigns.closing import lock_campaigns
 from campaigns.entering import KEPT, Entry, enter
 from campaigns.errors import CampaignError, UnknownCampaign
+from campaigns.legal import Purpose
 from campaigns.states import CampaignState, ContactState
 from storage.clock import Clock
 from storage.database import Database
@@ -61,6 +62,8 @@ async def copy_settings(database: Database, clock: Clock, campaign_id: int, *, c
         _require_finished(row)
         same = {f.name: row[f.name] for f in fields(NewCampaign) if f.name not in _NOT_COPIED}
         same["post_conditions"] = row["post_conditions"] or ()
+        # Campaigns of earlier versions had no purpose: real ones keep to the stricter law.
+        same["purpose"] = row["purpose"] or (None if row["is_test"] else Purpose.ADVERTISING.value)
         new = NewCampaign(**same, code=code, name=name or row["name"])
         return await create_campaign(conn, new, clock.now())
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from campaigns.columns import Columns
 from campaigns.listfile import Record
 from campaigns.numbers import InvalidNumber, normalise
+from storage.types import is_tellable
 
 KEY_LENGTH: Final = 48
 _NAME_LENGTH: Final = 200
@@ -181,10 +182,10 @@ def _instant(text: str, zone: ZoneInfo, *, day_first: bool) -> datetime:
     value = _parsed_instant(text, day_first)
     if value is None:
         raise ValueError(f"schedule_at: {text!r} is no point in time; write 2026-11-30 14:30")
-    try:
-        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"schedule_at: {text!r} is before the first day or after the last of the calendar") from error
+    at = value if value.tzinfo else value.replace(tzinfo=zone)
+    if not is_tellable(at):
+        raise ValueError(f"schedule_at: {text!r} is before the first day or after the last of the calendar")
+    return at.astimezone(UTC)
 
 
 def _parsed_instant(text: str, day_first: bool) -> datetime | None:

@@ -24,6 +24,7 @@ from campaigns.states import WAITING, AttemptPhase, ContactState
 from campaigns.trail import Decision, note
 from campaigns.webhook_events import tell_contacts
 from storage.tables import accounts, attempt_events, attempts, contacts
+from storage.types import is_tellable
 
 CALL_TYPE: Final = "visitor"
 _NOUGHT: Final = Decimal(0)
@@ -84,10 +85,11 @@ async def note_visit(conn: AsyncConnection, contact_id: int, visit: Visit, hand:
         raise BadVisit(f"contact {contact_id} has no telephone number that can be read; mend it first")
     met = _Met(campaign, contact, code, visit)
     attempt_id = await _store(conn, met, hand)
-    state, next_at = await _after(conn, met, hand.now)
-    values = {"state": state.value, "next_at": next_at}
-    if state != contact["state"]:
+    state, next_at = await _after(conn, met, attempt_id, hand.now)
+    if (state, next_at) != (contact["state"], contact["next_at"]):
+        values = {"state": state.value, "next_at": next_at, "detail": None}
         await conn.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+    if state != contact["state"]:
         await tell_contacts(conn, [contact_id], hand.now)
     touched = {int(campaign["id"])}
     if _is(campaign, code, "DNC"):
@@ -108,6 +110,8 @@ def _code(campaign: RowMapping, visit: Visit, now: datetime) -> ActionCode:
     for name, instant in (("at", visit.at), ("call_back_at", visit.call_back_at)):
         if instant is not None and instant.tzinfo is None:
             raise BadVisit(f"{name}: {instant} has no UTC offset; write one, such as 2026-03-02T14:30+07:00")
+        if instant is not None and not is_tellable(instant):
+            raise BadVisit(f"{name}: {instant} is at the calendar's end; write a day such as 2026-03-02")
     if visit.note is not None and not storable(visit.note):
         raise BadVisit("note: it holds characters that cannot be kept: NUL, or half of a pair")
     if visit.at is not None and visit.at > now:
@@ -160,8 +164,13 @@ async def _store(conn: AsyncConnection, met: _Met, hand: Hand) -> str:
     return attempt_id
 
 
-async def _after(conn: AsyncConnection, met: _Met, now: datetime) -> tuple[ContactState, datetime | None]:
-    """Where a waiting contact goes, as after a call with this code; one that is through stays as it is."""
+async def _after(
+    conn: AsyncConnection, met: _Met, visit_id: str, now: datetime
+) -> tuple[ContactState, datetime | None]:
+    """Where a waiting contact goes, as after a call with this code; one that is through stays as it is.
+
+    What was entered last is the newest that is known of the contact, whenever it took place.
+    """
     campaign, contact, code, visit = met.campaign, met.contact, met.code, met.visit
     state = ContactState(contact["state"])
     if state not in WAITING:
@@ -171,13 +180,16 @@ async def _after(conn: AsyncConnection, met: _Met, now: datetime) -> tuple[Conta
     if visit.call_back_at is not None:
         return ContactState.CALLBACK, max(visit.call_back_at, now)
     c = attempts.c
-    before = select(c.call_status, c.action_code).where(c.contact_id == contact["id"], c.action_code.is_not(None))
+    before = select(c.call_status, c.action_code).where(
+        c.contact_id == contact["id"], c.action_code.is_not(None), c.originated_at.is_not(None), c.id != visit_id
+    )
     rows = (await conn.execute(before.order_by(c.claimed_at, c.id))).all()
-    history = [Outcome(call_status or "", action_code) for call_status, action_code in rows]
+    history = [*(Outcome(call_status or "", action_code) for call_status, action_code in rows), Outcome("", code.code)]
     rules = parse_rules(campaign["retry_rules"])
     match next_move(rules, max_attempts=campaign["max_attempts"], history=history, made=contact["attempts"], now=now):
         case Retry(at):
-            return ContactState.RETRY_WAIT, at
+            # Whoever is held stays so until a person releases it.
+            return (state if state is ContactState.HELD else ContactState.RETRY_WAIT), at
         case Exhausted():
             return ContactState.EXHAUSTED, None
         case _:

@@ -16,6 +16,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _E164 = re.compile(r"\+[1-9]\d{4,14}\Z")
 
 
+#: What can be told in every time zone: on the calendar's first and last days some zone has no date.
+EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+LATEST = datetime(9999, 12, 29, tzinfo=UTC)
+
+
+def is_tellable(instant: datetime) -> bool:
+    """Whether an aware instant can be kept, and shown in every time zone."""
+    return EARLIEST <= instant <= LATEST
+
+
 def whole_ms(instant: datetime) -> datetime:
     """An instant as it will be read back: what is computed from it now is then what anybody computes later."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
@@ -32,6 +42,8 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a naive datetime cannot be stored: {value!r}")
+        if not is_tellable(value):
+            raise ValueError(f"an instant at the calendar's end cannot be stored: {value!r}")
         return (value - _EPOCH) // timedelta(milliseconds=1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

@@ -21,6 +21,7 @@ from campana.dnc import who
 from campana.enrolment import required_variables
 from campana.errors import CampanaError
 from campana.mailing import open_outbox
+from storage.types import is_tellable
 
 T = TypeVar("T")
 
@@ -273,7 +274,10 @@ def _instant(option: str, text: str | None, zone: str) -> datetime | None:
         at = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise CampanaError(f"{option}: {text!r} is no point in time; write it like '2026-03-02 14:30'") from error
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    if not is_tellable(at):
+        raise CampanaError(f"{option}: {text!r} is at the calendar's end; write it like '2026-03-02 14:30'")
+    return at.astimezone(UTC)
 
 
 def _tell_moved(count: int, what: str, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from campana.cli.context import AsJson, console, print_json, run, settings_of
 from campana.dnc import who
 from campana.errors import CampanaError
 from campana.mailing import open_outbox
+from storage.types import is_tellable
 
 EPILOG = 'Example: campana contact code 5f0c2a PTP --note "pays on Friday"'
 
@@ -77,4 +78,7 @@ def _instant(text: str, zone: str) -> datetime:
         at = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise CampanaError(f'--call-back-at: {text!r} is no time; write it like "2026-03-03 09:30"') from error
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    if not is_tellable(at):
+        raise CampanaError(f'--call-back-at: {text!r} is at the calendar\'s end; write it like "2026-03-03 09:30"')
+    return at.astimezone(UTC)

@@ -70,6 +70,24 @@ async def test_a_contact_is_added_once_per_external_key_and_found_by_all_its_nam
         await people.find(await house.campaign(), str(contact.id))
 
 
+async def test_a_list_said_again_leaves_an_agreed_call_back_alone(house: House) -> None:
+    campaign_id = await house.campaign()
+    people, ledger = desk(house), house.ledger()
+    row = {"phone": A, "external_key": "K1", "amount": "5", "schedule_at": f"{NOW - timedelta(days=1):%Y-%m-%d %H:%M}"}
+    contact = (await people.add(campaign_id, row, by="crm")).contact
+    await house.campaigns.start(campaign_id)
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    agreed = NOW + timedelta(days=3)
+    await house.talk(ledger, claim, callback=True, callback_at=agreed)
+    again = await people.add(campaign_id, row | {"amount": "6"}, by="crm", update=True)
+    assert (again.updated, again.contact.state, again.contact.next_at) == (True, ContactState.CALLBACK, agreed)
+    later = {"schedule_at": f"{NOW + timedelta(days=9):%Y-%m-%d %H:%M}"}
+    moved = await people.add(campaign_id, row | later, by="crm", update=True)
+    assert moved.contact.next_at is not None
+    assert moved.contact.next_at > agreed
+    assert contact.id == moved.contact.id
+
+
 async def test_who_could_not_come_by_list_cannot_be_added(house: House) -> None:
     campaign_id = await house.campaign()
     people = desk(house)

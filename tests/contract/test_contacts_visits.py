@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,30 @@ async def test_a_visit_follows_the_rules_of_its_code(house: House, tmp_path: Pat
     (call,) = [row for row in await house.rows(attempts) if row["call_type"] == "campaign"]
     assert call["attempt_no"] == 1
     assert await balanced(house, campaign_id, tmp_path)
+
+
+async def test_what_was_entered_last_counts_whenever_it_took_place(house: House) -> None:
+    rules = [{"on": ["busy"], "times": 2, "after_min": 30}, {"on": ["code:KNM"], "times": 1, "after_min": 30}]
+    campaign_id = await house.campaign(people=3, codes=CODES, retry_rules=rules, max_attempts=3)
+    people, ledger = desk(house), house.ledger()
+    paid, held, promised = await people.page(campaign_id)
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    assert claim.contact_id == paid.id
+    await house.miss(ledger, claim)
+    assert (await people.get(paid.id)).state is ContactState.RETRY_WAIT
+    # Who has paid yesterday is not called again for today's busy line.
+    visited = await people.visit(paid.id, Visit("PTP", at=NOW - timedelta(days=1)), by="lan")
+    assert visited.state is ContactState.DONE
+    # Only a person lets a held contact go.
+    await people.hold(campaign_id, [held.id], by="lan")
+    assert (await people.visit(held.id, Visit("KNM"), by="lan")).state is ContactState.HELD
+    # A call-back that is agreed anew is made at the new time.
+    for days in (1, 4):
+        wish = Visit("CB", call_back_at=NOW + timedelta(days=days))
+        assert (await people.visit(promised.id, wish, by="lan")).state is ContactState.CALLBACK
+        assert (await people.get(promised.id)).next_at == NOW + timedelta(days=days)
+    with pytest.raises(BadVisit, match=r"call_back_at: .* calendar's end"):
+        await people.visit(promised.id, Visit("CB", call_back_at=datetime.max.replace(tzinfo=UTC)), by="lan")
 
 
 async def test_who_was_not_reached_in_time_expires(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

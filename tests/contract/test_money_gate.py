@@ -133,6 +133,17 @@ async def test_a_campaign_that_can_pay_for_no_call_pauses_with_one_mail_and_resu
     await _books(house)
 
 
+async def test_calls_kept_for_call_backs_do_not_hide_that_the_money_is_gone(house: House) -> None:
+    ledger = house.ledger()
+    campaign_id = await house.campaign(people=4, budget=2 * MOST, callback_reserve=2, concurrency=5)
+    for _ in range(2):
+        for claim in await _claim(house, ledger):
+            await house.talk(ledger, claim, seconds=300)
+    assert await _claim(house, ledger) == []
+    assert (await house.campaigns.status(campaign_id)).state is CampaignState.PAUSED
+    assert len(await _mails(house)) == 1
+
+
 async def test_it_pauses_at_once_when_even_the_live_calls_cannot_free_enough(house: House) -> None:
     ledger = house.ledger()
     campaign_id = await house.campaign(people=9, budget=Decimal("1.20"))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, text
 from campaigns.trunk_health import Breaker
 from storage.database import Database, open_database, parse_url
 from storage.migrations.upgrade import _config
-from storage.tables import attempts, trunks
+from storage.tables import attempts, campaigns, trunks
 
 _ROWS = (
     "INSERT INTO accounts VALUES (1, 'Acme', 'VND', 'UTC', 'VN', 0)",
@@ -84,6 +84,16 @@ async def test_the_talk_of_old_calls_was_all_the_bots(database_url: str) -> None
         rows = {row[0]: tuple(row[1:]) for row in (await conn.execute(select(c.id, *shown))).all()}
     assert rows["had rung"] == (7250, 0, 0, 0, None, None)
     assert rows["busy"] == (None, None, 0, 0, None, None)
+
+
+async def test_campaigns_that_never_said_their_purpose_keep_to_the_stricter_law(database_url: str) -> None:
+    database = Database(parse_url(database_url))
+    try:
+        await _fill(database)
+    finally:
+        await database.aclose()
+    async with open_database(database_url) as opened, opened.read() as conn:
+        assert (await conn.execute(select(campaigns.c.purpose))).scalars().all() == ["advertising"]
 
 
 async def test_the_transfers_can_be_taken_out_again(database_url: str) -> None:

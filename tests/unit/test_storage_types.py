@@ -75,3 +75,16 @@ def test_the_system_clock_is_aware_and_a_manual_one_moves_when_told() -> None:
     assert clock.now() == datetime(2026, 3, 2, 9, 59, tzinfo=UTC)
     with pytest.raises(ValueError, match="aware"):
         ManualClock(datetime(2026, 3, 2))  # noqa: DTZ001 - the mistake itself
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14))),
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+    ],
+)
+def test_an_instant_that_no_later_reading_could_show_is_not_stored(at: datetime) -> None:
+    with pytest.raises(ValueError, match="calendar's end"):
+        UtcTime().process_bind_param(at, DIALECT)
