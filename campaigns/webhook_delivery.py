@@ -162,10 +162,11 @@ class WebhookSender:
         log.info("webhook_tried", webhook_id=row.webhook_id, event_id=row.event_id, type=row.type, status=result.status)
 
         async def store(conn: AsyncConnection) -> None:
-            await conn.execute(update(webhook_deliveries).where(webhook_deliveries.c.id == row.id).values(**values))
+            # The webhook first, as its removal has it, so that the two do not deadlock.
             if row.active:
                 hook = self._healthy() if error is None else self._failing(row, result, error, now)
                 await conn.execute(update(webhooks).where(webhooks.c.id == row.webhook_id).values(**hook))
+            await conn.execute(update(webhook_deliveries).where(webhook_deliveries.c.id == row.id).values(**values))
 
         await self._database.transact(store)
 

@@ -75,13 +75,18 @@ class Hook:
 
 
 async def active_hooks(conn: AsyncConnection) -> list[Hook]:
-    """Every webhook that is told at present."""
+    """Every webhook that is told at present; none of them is removed before the transaction ends."""
     rows = (await conn.execute(_ACTIVE)).all()
     return [Hook(row.id, row.account_id, row.campaign_id, tuple(row.events)) for row in rows]
 
 
-_ACTIVE: Final = select(webhooks.c.id, webhooks.c.account_id, webhooks.c.campaign_id, webhooks.c.events).where(
-    webhooks.c.active.is_(True)
+_OF_HOOK: Final = (webhooks.c.id, webhooks.c.account_id, webhooks.c.campaign_id, webhooks.c.events)
+# The lock that the deliveries' foreign key takes anyway, only sooner; a webhook's own bookkeeping does not wait for it.
+_ACTIVE: Final = (
+    select(*_OF_HOOK)
+    .where(webhooks.c.active.is_(True))
+    .order_by(webhooks.c.id)
+    .with_for_update(read=True, key_share=True)
 )
 
 

@@ -118,6 +118,8 @@ class Webhooks:
         """Forget the webhook and its deliveries; what is under way may still arrive. Raises `UnknownWebhook`."""
 
         async def work(conn: AsyncConnection) -> None:
+            # Whoever is about to tell it of something has committed, or sees it no more: no delivery outlives it.
+            await conn.execute(select(webhooks.c.id).where(webhooks.c.id == webhook_id, self._mine()).with_for_update())
             await self._found(conn, webhook_id)
             await conn.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id == webhook_id))
             await conn.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
@@ -156,6 +158,8 @@ class Webhooks:
         """Tell the webhook of nothing but a test. Raises `UnknownWebhook`."""
 
         async def work(conn: AsyncConnection) -> Delivery:
+            held = select(webhooks.c.id).where(webhooks.c.id == webhook_id, self._mine())
+            await conn.execute(held.with_for_update(read=True, key_share=True))
             await self._found(conn, webhook_id)
             row = test_delivery(webhook_id, self._clock.now())
             await ask_for(conn, [row], self._clock.now())

@@ -9,17 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState
 from campaigns.webhook_delivery import GIVE_UP_AFTER, PATIENCE, WebhookSender
-from campaigns.webhook_events import TOPIC, tell_moved
+from campaigns.webhook_events import TOPIC, Event, EventType, active_hooks, tell_hooks, tell_moved
 from campaigns.webhook_signing import signature
 from campaigns.webhooks import BadWebhook, UnknownWebhook, Webhooks
 from storage.database import Database
 from storage.outbox import OutboxWorker
 from storage.outbox_pool import OutboxPool
-from storage.tables import attempts, outbox, webhook_deliveries
+from storage.tables import attempts, outbox, webhook_deliveries, webhooks
 from tests.support_campaigns import House
 from tests.support_receiver import Receiver, open_receiver
 
@@ -239,3 +240,42 @@ async def test_what_cannot_be_a_webhook_is_refused_and_another_accounts_is_not_t
     await hooks.remove(hook.id)
     assert await hooks.all() == []
     await _deliver_all(house)
+
+
+async def _until_they_wait(house: House, *tasks: asyncio.Task[Any]) -> None:
+    """Until each task waits for a lock of PostgreSQL, or has ended; SQLite's one writer has them wait by itself."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(45):
+        while not house.database.is_sqlite and (left := [task for task in tasks if not task.done()]):
+            async with house.database.read() as conn:
+                if await conn.scalar(waiting) == len(left):
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_webhook_that_is_removed_while_it_is_to_be_told_breaks_nothing(house: House) -> None:
+    campaign_id = await house.campaign(people=1)
+    first, _ = await _hooks(house).add("https://a.example")
+    async with house.database.write() as conn:
+        hooks = await active_hooks(conn)
+        removing = asyncio.create_task(_hooks(house).remove(first.id))
+        await _until_they_wait(house, removing)
+        paused = Event(EventType.CAMPAIGN_PAUSED, house.account_id, campaign_id, {})
+        await tell_hooks(conn, hooks, [paused], house.clock.now())
+    async with asyncio.timeout(45):
+        await removing
+    assert await house.rows(webhook_deliveries) == await house.rows(webhooks) == []
+
+    second, _ = await _hooks(house).add("https://a.example")
+    async with house.database.write() as conn:
+        await conn.execute(delete(webhooks))
+        pausing = asyncio.create_task(house.campaigns.pause(campaign_id))
+        trying = asyncio.create_task(_hooks(house).test(second.id))
+        await _until_they_wait(house, pausing, trying)
+    async with asyncio.timeout(45):
+        await pausing
+        with pytest.raises(UnknownWebhook):
+            await trying
+    assert await house.rows(webhook_deliveries) == []
