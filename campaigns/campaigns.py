@@ -254,13 +254,15 @@ class Campaigns:
 
         async def work(conn: AsyncConnection) -> list[Finished]:
             now = self._clock.now()
-            for campaign_id in await self._due(conn, [CampaignState.SCHEDULED], campaigns.c.start_at, now):
+            started = await self._due(conn, [CampaignState.SCHEDULED], campaigns.c.start_at, now)
+            for campaign_id in started:
                 await self._move(conn, await self._row(conn, campaign_id), CampaignState.RUNNING)
             expired = await self._due(conn, [CampaignState.SCHEDULED, *sorted(OPEN)], campaigns.c.end_at, now)
             for campaign_id in expired:
                 await self._move(conn, await self._row(conn, campaign_id), CampaignState.EXPIRED)
                 await self._end_waiting(conn, campaign_id, ContactState.EXPIRED, "end_date_reached")
-            finished = await close_finished(conn, expired, now)
+            # Whoever was to be called may all be gone by the start date: no call would then end the campaign.
+            finished = await close_finished(conn, [*started, *expired], now)
             return finished + await expire_neglected(conn, now, by="calendar")
 
         return await self._database.transact(work)

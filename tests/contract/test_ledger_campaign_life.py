@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from campaigns.codes import CodeError
 from campaigns.errors import BadRetryRule, BadSchedule, CampaignError, IllegalMove, UnknownCampaign
@@ -142,6 +143,19 @@ async def test_the_calendar_starts_a_scheduled_campaign(house: House) -> None:
     status = await house.campaigns.status(campaign_id)
     assert (status.state, status.started_at) == (CampaignState.RUNNING, start_at)
     assert await house.campaigns.next_date() is None
+
+
+async def test_a_campaign_whose_contacts_are_all_gone_by_its_start_date_completes_then(house: House) -> None:
+    start_at = NOW + timedelta(hours=1)
+    campaign_id = await house.campaign(people=1, start_at=start_at)
+    waits_on = await house.campaign(people=1, start_at=start_at, stays_open=True)
+    async with house.database.write() as conn:
+        await conn.execute(update(contacts).values(state="dnc_blocked"))
+    house.clock.advance(hours=1)
+    swept = await house.campaigns.sweep()
+    assert [(one.campaign_id, one.state) for one in swept] == [(campaign_id, CampaignState.COMPLETED)]
+    assert await house.reports() == [f"report:{campaign_id}:completed"]
+    assert (await house.campaigns.status(waits_on)).state is CampaignState.RUNNING
 
 
 async def test_the_calendar_expires_a_campaign_and_reports_once(house: House) -> None:
