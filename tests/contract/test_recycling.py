@@ -87,6 +87,9 @@ async def test_the_new_campaign_is_as_the_old_one_was_and_so_are_its_contacts(ho
     new = await _new(house, old)
     before, after = await house.row(campaigns, old), await house.row(campaigns, new)
     theirs = {"id", "code", "state", "created_at", "started_at", "finished_at", "share_turn", "running_since"}
+    # The old one never said what it called for: the new one keeps to the stricter law.
+    theirs |= {"purpose"}
+    assert (before["purpose"], after["purpose"]) == (None, "advertising")
     assert {k: v for k, v in after.items() if k not in theirs} == {k: v for k, v in before.items() if k not in theirs}
     assert (after["state"], after["started_at"], after["finished_at"]) == ("draft", None, None)
     house.clock.advance(minutes=5)
