@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import BigInteger, cast, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import CampaignError
@@ -20,6 +20,8 @@ from campaigns.webhook_targets import TargetRefused, addresses_of, read_url
 from storage.clock import Clock
 from storage.database import Database
 from storage.outbox import DONE, Patience, PutOff
+from storage.outbox import PENDING as OUTBOX_PENDING
+from storage.rows import words
 from storage.tables import outbox, webhook_deliveries, webhooks
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ KEPT: Final = timedelta(days=30)
 _PATIENT_FAILURES = 3
 _QUIET = Patience(first_s=5.0, cap_s=300.0)
 _FORGET_EVERY = timedelta(hours=1)
+# Rows of a quiet webhook that are put off in one transaction, so that no writer waits for long.
+_PUT_OFF_AT_ONCE = 1000
 _REASON_LENGTH = 200
 _GONE = 410
 
@@ -107,6 +111,7 @@ class WebhookSender:
             await self._note(row, _Result(None, "the webhook is switched off"), given_up=True)
             return
         if row.quiet_until is not None and row.quiet_until > now:
+            await self._put_off(row.webhook_id, row.quiet_until, now)
             raise PutOff(row.quiet_until)
         result = await self._post(row, now)
         given_up = result.error is not None and row.tries + 1 >= self._patience.tries
@@ -123,6 +128,28 @@ class WebhookSender:
             rows = await conn.execute(found.where(d.webhook_id == webhook_id, d.event_id == event_id))
             row = rows.mappings().first()
         return None if row is None else _Row(**row)
+
+    async def _put_off(self, webhook_id: int, until: datetime, now: datetime) -> None:
+        """Have what else the webhook is to be told wait as well: taken one by one, it would hold up other receivers."""
+        c = outbox.c
+        told = cast(c.payload["webhook_id"].as_string(), BigInteger) == webhook_id
+        # A delivery that was taken meanwhile has ended the quiet time.
+        quiet = select(webhooks.c.id).where(webhooks.c.id == webhook_id, webhooks.c.quiet_until >= until)
+        waiting = (
+            select(c.id)
+            .where(c.state.in_(words([OUTBOX_PENDING])), c.next_at < until, c.topic == TOPIC, told, quiet.exists())
+            .where(or_(c.lease_until.is_(None), c.lease_until <= now))
+            .order_by(c.next_at)
+            .limit(_PUT_OFF_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+
+        async def work(conn: AsyncConnection) -> None:
+            ids = (await conn.execute(waiting)).scalars().all()
+            if ids:
+                await conn.execute(update(outbox).where(c.id.in_(ids)).values(next_at=until))
+
+        await self._database.transact(work)
 
     async def _post(self, row: _Row, now: datetime) -> _Result:
         body = row.payload.encode()

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState
@@ -18,7 +18,7 @@ from campaigns.webhook_events import TOPIC, Event, EventType, active_hooks, tell
 from campaigns.webhook_signing import signature
 from campaigns.webhooks import BadWebhook, UnknownWebhook, Webhooks
 from storage.database import Database
-from storage.outbox import OutboxWorker
+from storage.outbox import OutboxWorker, enqueue
 from storage.outbox_pool import OutboxPool
 from storage.tables import attempts, outbox, webhook_deliveries, webhooks
 from tests.support_campaigns import House
@@ -182,6 +182,38 @@ async def test_a_receiver_that_takes_nothing_is_left_alone_then_given_up_with_th
     await _hooks(house).test(hook.id)
     await _deliver_all(house)
     assert "410" in ((await _hooks(house).get(hook.id)).disabled_reason or "")
+
+
+async def test_a_quiet_time_puts_off_all_that_its_webhook_is_to_be_told_at_once(
+    house: House, receiver: Receiver
+) -> None:
+    dead, _ = await _hooks(house).add(receiver.url + "/dead")
+    well, _ = await _hooks(house).add(receiver.url + "/well")
+    receiver.answers = [503, 503, 503, 204]
+    for _ in range(8):
+        await _hooks(house).test(dead.id)
+    failed = await _hooks(house).deliveries(dead.id, limit=1)
+    await _hooks(house).test(well.id)
+    async with house.database.write() as conn:
+        await enqueue(conn, key="report:1", topic="mail", payload={}, now=house.clock.now())
+        # In the hands of another process.
+        leased = update(outbox).where(outbox.c.key.contains(failed[0].event_id))
+        await conn.execute(leased.values(lease_until=house.clock.now() + timedelta(minutes=1)))
+    async with WebhookSender(house.database, house.clock, private_targets=True) as sender:
+        worker = _worker(house, sender)
+        for _ in range(3):
+            assert await worker.run_once()
+        # The first row of the quiet time takes the other ones with it, so the next is the other receiver's.
+        assert await worker.run_once()
+        assert await worker.run_once()
+        assert not await worker.run_once()
+    assert [each.path.rpartition("/")[2] for each in receiver.received] == ["dead"] * 3 + ["well"]
+    quiet_until = (await _hooks(house).get(dead.id)).quiet_until
+    rows = {row["id"]: row for row in await house.rows(outbox)}
+    waits = [row["next_at"] for row in rows.values() if row["payload"].get("webhook_id") == dead.id]
+    assert waits == [quiet_until] * 7 + [house.clock.now()]
+    assert [row["tries"] for row in rows.values()] == [1, 1, 1, 0, 0, 0, 0, 0, 1, 0]
+    assert [row["next_at"] for row in rows.values() if row["topic"] == "mail"] == [house.clock.now()]
 
 
 async def test_a_receiver_that_hangs_holds_up_nobody_else(house: House, receiver: Receiver) -> None:
