@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.outcome import Recording, Turn
 from campaigns.states import WAITING, ContactState
+from campaigns.suppression import Source, add_opt_outs
 from campaigns.webhook_events import tell_contacts
-from storage.rows import insert_new
-from storage.tables import campaigns, contacts, do_not_call
+from storage.tables import campaigns, contacts
 
 
 async def store_opt_outs(conn: AsyncConnection, opted_out: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
@@ -24,14 +24,14 @@ async def store_opt_outs(conn: AsyncConnection, opted_out: Sequence[Mapping[str,
         {
             "account_id": row["account_id"],
             "number": row["number"],
-            "source": "opt_out",
+            "source": Source.OPT_OUT.value,
             "attempt_id": row["id"],
             "evidence": row["evidence"],
             "created_at": now,
         }
         for row in opted_out
     ]
-    await insert_new(conn, do_not_call, rows, "id")
+    await add_opt_outs(conn, rows)
     touched: set[int] = set()
     for row in rows:
         blocked = await _block_waiting(conn, row["account_id"], row["number"])

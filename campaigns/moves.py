@@ -196,7 +196,8 @@ class Moves:
     def _opt_out(self, attempt: LiveAttempt, evidence: str) -> Moved:
         row = attempt.row
         key = (row["account_id"], row["number"])
-        if key not in self._loaded.do_not_call:
+        # Listed by hand or by import, it is an opt-out from now on.
+        if self._loaded.do_not_call.get(key) is None:
             self._loaded.do_not_call[key] = row["id"]
             self._opted_out.append(row | {"evidence": evidence})
         self._event(attempt, "opt_out", self._now, (attempt.phase, attempt.phase), evidence=evidence)

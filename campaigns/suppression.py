@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.patterns import matcher
+from storage.rows import insert_new
 from storage.tables import do_not_call, suppressed_numbers, suppression_lists, suppression_patterns
 from storage.types import UtcTime
 
@@ -178,7 +179,8 @@ async def add(
     evidence: str | None = None,
     by: str | None = None,
 ) -> bool:
-    """Put an E.164 number onto the account's own list; False when it stood there already: its first entry is kept."""
+    """Put an E.164 number onto the account's own list; False when it stood there already: its first entry is kept,
+    but that an opt-out takes the place of one by hand or by import."""
     values: Mapping[str, Any] = {
         "account_id": account_id,
         "number": number,
@@ -188,9 +190,34 @@ async def add(
         "by": by,
         "created_at": now,
     }
-    dialect = sqlite if conn.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(do_not_call).values(values).on_conflict_do_nothing().returning(do_not_call.c.id)
-    return await conn.scalar(statement) is not None
+    if source is Source.OPT_OUT:
+        known = select(do_not_call.c.id).where(do_not_call.c.account_id == account_id, do_not_call.c.number == number)
+        is_new = await conn.scalar(known) is None
+        await add_opt_outs(conn, [values])
+        return is_new
+    return bool(await insert_new(conn, do_not_call, [values], "id"))
+
+
+async def add_opt_outs(conn: AsyncConnection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Put customers' own wishes, rows of do_not_call with the same columns, onto the accounts' lists.
+
+    A number that is listed by hand or by import becomes an opt-out, so that nobody takes it off unasked; of several
+    opt-outs the first is kept.
+    """
+    first: dict[tuple[int, str], Mapping[str, Any]] = {}
+    for row in rows:
+        first.setdefault((row["account_id"], row["number"]), row)
+    if not first:
+        return
+    make: Any = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement = make(do_not_call)
+    statement = statement.on_conflict_do_update(
+        index_elements=["account_id", "number"],
+        set_={name: statement.excluded[name] for name in ("source", "evidence", "attempt_id", "by", "created_at")},
+        where=do_not_call.c.source != Source.OPT_OUT.value,
+    )
+    # In one order, so that two who list the same numbers wait for one another in turn.
+    await conn.execute(statement, [dict(first[key]) for key in sorted(first)])
 
 
 async def entries(conn: AsyncConnection, account_id: int) -> AsyncIterator[Suppressed]:

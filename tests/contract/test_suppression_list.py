@@ -11,7 +11,7 @@ from campaigns import suppression
 from campaigns.suppression import Against, Source, Standing, Suppressed
 from storage.database import Database
 from storage.tables import accounts
-from tests.support_campaigns import NOW, House
+from tests.support_campaigns import MINUTE, NOW, House
 
 LAN, BO = "+84901234567", "+84912345678"
 
@@ -28,10 +28,15 @@ async def test_a_number_is_put_on_once_and_its_first_entry_stays(house: House) -
         assert not await suppression.add(conn, account, LAN, Source.MANUAL, now=NOW + timedelta(days=1))
         assert await suppression.add(conn, account, BO, Source.IMPORT, now=NOW)
         found = [entry async for entry in suppression.entries(conn, account)]
-    assert found == [
-        Suppressed(LAN, Source.OPT_OUT, "do not call me again", None, NOW),
-        Suppressed(BO, Source.IMPORT, None, None, NOW),
-    ]
+        assert found == [
+            Suppressed(LAN, Source.OPT_OUT, "do not call me again", None, NOW),
+            Suppressed(BO, Source.IMPORT, None, None, NOW),
+        ]
+        # What a customer asks for takes the place of what was entered for another reason; it is no further entry.
+        for evidence in ("stop", "again: stop"):
+            assert not await suppression.add(conn, account, BO, Source.OPT_OUT, now=NOW + MINUTE, evidence=evidence)
+        *_, last = [entry async for entry in suppression.entries(conn, account)]
+    assert last == Suppressed(BO, Source.OPT_OUT, "stop", None, NOW + MINUTE)
 
 
 async def test_who_is_listed(house: House) -> None:

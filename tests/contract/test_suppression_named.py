@@ -25,7 +25,7 @@ from storage.tables import (
     suppression_events,
     suppression_lists,
 )
-from tests.support_campaigns import NOW, House
+from tests.support_campaigns import MINUTE, NOW, House
 
 LAN, BO, AN, MAI, HAI = "+84901234567", "+84912345678", "+84987654321", "+84356789012", "+84911111234"
 WHY = {"by": "ann", "reason": "asked by letter"}
@@ -131,6 +131,24 @@ async def test_an_imported_row_says_which_list_it_is_on(house: House, tmp_path: 
         ("dnc", "matches the pattern +84912*"),
         ("accepted", ""),
     ]
+
+
+async def test_an_opt_out_of_a_number_that_is_listed_already_is_kept_as_one(house: House) -> None:
+    campaign_id = await house.campaign(start=False)
+    await house.contact(campaign_id, LAN)
+    await house.campaigns.start(campaign_id)
+    ledger = house.ledger()
+    (claim,) = (await ledger.claim(["line"], 1)).claims
+    await house.answer(ledger, claim)
+    await book(house).add([LAN], **WHY)
+    house.clock.advance(minutes=1)
+    for evidence in ("do not call me", "I said no"):
+        await ledger.opt_out(claim.attempt_id, claim.fence, evidence)
+    (entry,) = [one async for one in book(house).entries()]
+    wish = (Source.OPT_OUT, "do not call me", claim.attempt_id, None, NOW + MINUTE)
+    assert (entry.source, entry.evidence, entry.attempt_id, entry.by, entry.created_at) == wish
+    with pytest.raises(OptOutKept):
+        await book(house).remove(LAN, by="bob", reason="slip")
 
 
 async def test_nothing_is_taken_off_without_a_trace_and_no_opt_out_without_force(house: House) -> None:
