@@ -14,7 +14,7 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 from campaigns.regular import regular
 from storage.masking import mask
 
-__all__ = ["InvalidNumber", "Number", "mask", "normalise", "zones_of"]
+__all__ = ["InvalidNumber", "Number", "caller_id", "mask", "normalise", "zones_of"]
 
 _KINDS: Final = {
     PhoneNumberType.MOBILE: "mobile",
@@ -38,6 +38,7 @@ _UNPARSED: Final = {
     NumberParseException.TOO_SHORT_NSN: "too few digits",
     NumberParseException.TOO_SHORT_AFTER_IDD: "too few digits",
 }
+_CALLER_ID = re.compile(r"\+?[0-9]{3,15}\Z")
 _TEXT_FORMULA = re.compile(r'=(?:"([^"]*)"|(\+?\d[\d ]*))\Z')
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z")
 _FRACTION = re.compile(r"(\+?\d{6,15})[.,]0{1,2}\Z")
@@ -68,6 +69,14 @@ class InvalidNumber:
     """Not a telephone number; the reason is for the owner of the list."""
 
     reason: str
+
+
+def caller_id(text: str) -> str | InvalidNumber:
+    """A number to be shown to customers, without blanks, points and dashes."""
+    plain = re.sub(r"[\s.\-]", "", text)
+    if not _CALLER_ID.match(plain):
+        return InvalidNumber(f"{text[:40]!r} is no telephone number; write 3 to 15 digits, with or without +")
+    return plain
 
 
 def normalise(raw: str, region: str) -> Number | InvalidNumber:

@@ -26,7 +26,7 @@ from campaigns.frequency import Caps
 from campaigns.legal import Purpose
 from campaigns.retargeting import parse_retarget
 from campana.errors import CampanaError
-from campana.fields import Amount, Calendar, Zone
+from campana.fields import Amount, Calendar, CallerId, Zone
 from campana.machines import check_machines
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -44,8 +44,8 @@ class _Part(BaseModel):
 class BotPart(_Part):
     """Who speaks."""
 
-    name: str = "Bot"
-    language: str = "en"
+    name: str = Field("Bot", max_length=200)
+    language: str = Field("en", max_length=16)
     voice: str | None = None
     speed: float = Field(1.0, ge=0.5, le=2.0)
 
@@ -104,7 +104,7 @@ class CampaignDefinition(_Part):
     trunks: tuple[str, ...] = ()
     overflow: bool = False
     machines: dict[str, Any] | None = None
-    caller_id: str | None = None
+    caller_id: CallerId | None = None
     region: str | None = Field(None, pattern="^[A-Z]{2}$")
     time_zone: Zone | None = None
     start: date | None = None

@@ -12,6 +12,7 @@ from billing.currency import TOO_LARGE, exponent, is_too_large
 from billing.errors import CurrencyError
 from campaigns.calendars import check_calendar
 from campaigns.errors import BadSchedule
+from campaigns.numbers import InvalidNumber, caller_id
 
 
 def _known_zone(name: str) -> str:
@@ -43,6 +44,13 @@ def _known_currency(code: str) -> str:
     return code
 
 
+def _shown_number(text: str) -> str:
+    plain = caller_id(text)
+    if isinstance(plain, InvalidNumber):
+        raise ValueError(plain.reason)  # noqa: TRY004 - pydantic collects ValueError
+    return plain
+
+
 def _exact(value: object) -> object:
     if isinstance(value, float):
         raise ValueError(f'{value!r} is a float, which is not exact; write it in quotes: "{value!r}"')  # noqa: TRY004 - pydantic collects ValueError
@@ -57,6 +65,8 @@ def _bounded(amount: Decimal) -> Decimal:
 
 #: An amount of money: a whole number, or a decimal in quotes.
 Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_bounded)]
+#: A telephone number as a customer's telephone shows it.
+CallerId = Annotated[str, AfterValidator(_shown_number)]
 #: An IANA time zone.
 Zone = Annotated[str, AfterValidator(_known_zone)]
 #: A country whose public holidays are known, or a part of one.
