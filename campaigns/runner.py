@@ -225,6 +225,8 @@ class Runner:
             self._next_date = None
             for finished in await self._campaigns.sweep():
                 self._ledger.announce(finished)
+            # What one sweep leaves over, as of very many contacts whose time is up, is due again at once.
+            self._next_date = await self._campaigns.next_date()
         for finished in await self._waiting_times.look():
             self._ledger.announce(finished)
 

@@ -57,6 +57,22 @@ async def _running(runner: Runner) -> Any:
         await asyncio.wait([task])
 
 
+async def test_contacts_whose_time_is_up_expire_without_a_pause_between_the_batches(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.neglect.BATCH", 2)
+    campaign_id = await house.campaign(contact_expires_days=1)
+    now = house.clock.now()
+    late = {"state": "retry_wait", "next_at": now + timedelta(days=1), "expires_at": now - timedelta(hours=1)}
+    for place in range(5):
+        await house.contact(campaign_id, number(place), **late)
+    await house.campaigns.start(campaign_id)
+    async with asyncio.timeout(60):
+        state = await _runner(house, Network(), Talk(), poll_s=3600.0).run_until_complete(campaign_id)
+    assert state is CampaignState.COMPLETED
+    assert await house.contact_states(campaign_id) == {"expired": 5}
+
+
 async def test_a_whole_campaign_runs_to_its_end(house: House) -> None:
     campaign_id = await house.campaign(people=6)
     network = Network.answering(outcomes={number(1001): DialStatus.BUSY, number(1002): DialStatus.NOANSWER})
