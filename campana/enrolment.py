@@ -65,6 +65,8 @@ async def enrol_checked(app: App, definition: CampaignDefinition, material: Mate
     new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
     new = replace(new, post_conditions=definition.post_conditions, retarget=definition.retarget)
     async with app.database.write() as conn:
+        # Of two campaigns at once with the same code or bot, the second sees what the first has stored.
+        await conn.execute(select(accounts.c.id).where(accounts.c.id == app.account_id).with_for_update(key_share=True))
         bot_id = await _store_bot(conn, app, definition, voice, material.script_text)
         tariff_id = await _store_tariff(conn, app, tariff)
         return await create_campaign(conn, replace(new, bot_id=bot_id, tariff_id=tariff_id), app.clock.now())

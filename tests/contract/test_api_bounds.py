@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from billing.tariff import parse_tariff
 from billing.worst import most
@@ -18,6 +20,8 @@ from campaigns.funds import longest_talk_ms
 from campana import api as campana_api
 from campana import other_bots
 from storage.clock import ManualClock
+from storage.database import Database
+from storage.tables import bots, campaigns
 from storage.types import MONEY_SCALE
 from tests.support_api import TARIFF, Api, campaign_body, open_api
 from tests.support_reports import START
@@ -92,3 +96,36 @@ async def test_the_largest_prices_and_the_largest_budget_still_fit(api: Api) -> 
     assert made.status_code == 201, made.text
     claim = most(parse_tariff(dear), "+84901230001", talk_ms=longest_talk_ms(7200))
     assert int((claim * 1000).scaleb(MONEY_SCALE)) < 2**63
+
+
+async def test_campaigns_fit_their_columns_and_may_come_at_once(database: Database, tmp_path: Path) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    async with open_api(tmp_path, ManualClock(START), database_url=url) as api:
+        await _fit(api)
+        await _come_at_once(api)
+
+
+async def _fit(api: Api) -> None:
+    bounds: dict[str, dict[str, Any]] = {
+        "bot.name": {"bot": {"name": "x" * 201}},
+        "bot.language": {"bot": {"language": "x" * 17}},
+        "caller_id": {"caller_id": "1" * 33},
+    }
+    for field, changes in bounds.items():
+        refused = await api.ask("POST", "/campaigns", json=campaign_body() | changes)
+        assert _field(refused) == (422, field)
+    longest = {"bot": {"name": "x" * 200, "language": "x" * 16}, "caller_id": "+84 28 1234-567"}
+    assert (await api.ask("POST", "/campaigns", json=campaign_body("FULL") | longest)).status_code == 201
+    async with api.app.database.read() as conn:
+        assert await conn.scalar(select(campaigns.c.caller_id)) == "+84281234567"
+
+
+async def _come_at_once(api: Api) -> None:
+    many = [campaign_body(code) for code in ("SAME", "SAME", "SAME", "S1", "S2", "S3")]
+    answered = await asyncio.gather(*(api.ask("POST", "/campaigns", json=body) for body in many))
+    assert sorted(each.status_code for each in answered) == [201] * 4 + [409] * 2
+    refused = [each.json()["detail"] for each in answered if each.status_code == 409]
+    assert refused == ["there is a campaign SAME already; choose another code"] * 2
+    async with api.app.database.read() as conn:
+        versions = (await conn.execute(select(bots.c.version).where(bots.c.name == "Bot"))).scalars()
+        assert sorted(versions) == [1, 2, 3, 4]
