@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 import structlog
-from sqlalchemy import BigInteger, cast, delete, or_, select, update
+from sqlalchemy import BigInteger, cast, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import CampaignError
@@ -19,7 +19,7 @@ from campaigns.webhook_signing import signed_headers
 from campaigns.webhook_targets import TargetRefused, addresses_of, read_url
 from storage.clock import Clock
 from storage.database import Database
-from storage.outbox import DONE, Patience, PutOff
+from storage.outbox import DEAD, DONE, Patience, PutOff
 from storage.outbox import PENDING as OUTBOX_PENDING
 from storage.rows import words
 from storage.tables import outbox, webhook_deliveries, webhooks
@@ -222,7 +222,9 @@ class WebhookSender:
             return
         self._forgotten_at = now
         old = (webhook_deliveries.c.state != PENDING) & (webhook_deliveries.c.created_at < now - KEPT)
-        made = (outbox.c.topic == TOPIC) & (outbox.c.state == DONE) & (outbox.c.done_at < now - KEPT)
+        # A row that was given up has no `done_at`.
+        ended_at = func.coalesce(outbox.c.done_at, outbox.c.created_at)
+        made = (outbox.c.topic == TOPIC) & outbox.c.state.in_([DONE, DEAD]) & (ended_at < now - KEPT)
         async with self._database.write() as conn:
             await conn.execute(delete(webhook_deliveries).where(old))
             await conn.execute(delete(outbox).where(made))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from campaigns.webhook_delivery import PATIENCE, WebhookSender
 from campaigns.webhook_events import TOPIC
@@ -14,6 +15,9 @@ from storage.outbox_pool import OutboxPool
 
 #: How long the end of a program waits for deliveries that are due; what is left is made by the next one.
 _LAST_S = 5.0
+# A delivery counts its own tries and ends with the last; a row that were given up before it, as crashes count for the
+# row alone, would leave it pending for ever.
+_PATIENCE = replace(PATIENCE, tries=1000)
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +32,7 @@ async def open_webhooks(app: App, notices: Notices | None = None) -> AsyncIterat
             app.database,
             app.clock,
             {TOPIC: sender.deliver},
-            patience=PATIENCE,
+            patience=_PATIENCE,
             lease_s=settings.timeout_s * 2 + 10,
             notices=notices,
             at_once=settings.at_once,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,20 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import CampaignState
-from campaigns.webhook_delivery import GIVE_UP_AFTER, PATIENCE, WebhookSender
+from campaigns.webhook_delivery import GIVE_UP_AFTER, KEPT, PATIENCE, WebhookSender
 from campaigns.webhook_events import TOPIC, Event, EventType, active_hooks, tell_hooks, tell_moved
 from campaigns.webhook_signing import signature
-from campaigns.webhooks import BadWebhook, UnknownWebhook, Webhooks
+from campaigns.webhook_targets import BadWebhook
+from campaigns.webhooks import UnknownWebhook, Webhooks
+from campana.application import App
+from campana.settings import Settings, WebhookSettings
+from campana.telling import open_webhooks
+from models.store import ModelStore
 from storage.database import Database
 from storage.outbox import OutboxWorker, enqueue
 from storage.outbox_pool import OutboxPool
 from storage.tables import attempts, outbox, webhook_deliveries, webhooks
-from tests.support_campaigns import House
+from tests.support_campaigns import NOW, House
 from tests.support_receiver import Receiver, open_receiver
 
 
@@ -238,6 +244,42 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(house: House, receiver
     row = next(r for r in await house.rows(outbox) if r["payload"].get("webhook_id") == stuck.id)
     assert (row["state"], row["tries"], row["lease_until"]) == ("pending", 0, None)
     await _deliver_all(house, timeout_s=0.2)
+
+
+async def test_a_delivery_ends_by_its_own_count_however_often_its_worker_died(
+    house: House, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = Settings(data_folder=tmp_path, webhooks=WebhookSettings(private_targets=True))
+    app = App(settings, house.database, house.clock, ModelStore(tmp_path), house.account_id)
+    hook, _ = await _hooks(house).add(receiver.url)
+    asked = await _hooks(house).test(hook.id)
+    receiver.answers = [500]
+    # The row counts a try when it is taken, the delivery when it was made.
+    for row_tries, tries, state in ((PATIENCE.tries, 3, "pending"), (PATIENCE.tries * 2, PATIENCE.tries - 1, "failed")):
+        async with house.database.write() as conn:
+            await conn.execute(update(outbox).values(tries=row_tries, next_at=house.clock.now()))
+            await conn.execute(update(webhook_deliveries).values(tries=tries))
+        async with open_webhooks(app), asyncio.timeout(45):
+            # The row is written by another task's transaction.
+            while (await _hooks(house).deliveries(hook.id))[0].tries == tries:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        (row,) = await house.rows(outbox)
+        (after,) = await _hooks(house).deliveries(hook.id)
+        assert (after.state, after.tries) == (state, tries + 1)
+        assert (row["state"], row["tries"]) == ("pending" if state == "pending" else "done", row_tries + 1)
+    assert (await _hooks(house).redeliver(hook.id, asked.id)).state == "pending"
+    receiver.answers = [204]
+    await _deliver_all(house)
+    # Rows that were given up are forgotten like those that are done.
+    async with house.database.write() as conn:
+        await conn.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="dead", done_at=None))
+        for key, topic in (("webhook:new", TOPIC), ("report:1", "mail")):
+            await enqueue(conn, key=key, topic=topic, payload={"webhook_id": hook.id, "event_id": "none"}, now=NOW)
+        await conn.execute(update(outbox).where(outbox.c.topic == "mail").values(state="dead"))
+    house.clock.advance(hours=KEPT.total_seconds() / 3600 + 1)
+    await _deliver_all(house)
+    assert [row["key"] for row in await house.rows(outbox)] == ["webhook:new", "report:1"]
+    assert await _hooks(house).deliveries(hook.id) == []
 
 
 async def test_private_receivers_are_refused_unless_allowed(house: House, receiver: Receiver) -> None:
