@@ -209,7 +209,8 @@ class Campaigns:
             names = await self._required_variables(campaign_id)
             async with self._database.read() as conn:
                 await require_variables(conn, await self._row(conn, campaign_id, lock=False), names)
-        async with self._database.write() as conn:
+
+        async def work(conn: AsyncConnection) -> CampaignState:
             row = await self._row(conn, campaign_id)
             if row["state"] in {CampaignState.DRAFT, CampaignState.SCHEDULED}:
                 await self._require_somebody(conn, row)
@@ -221,6 +222,8 @@ class Campaigns:
             state = await self._move(conn, row, CampaignState.SCHEDULED if later else CampaignState.RUNNING)
             await require_money(conn, campaign_id)
             return state
+
+        return await self._database.transact(work)
 
     async def set_budget(self, campaign_id: int, budget: Decimal | None) -> BudgetState:
         """Let its calls cost so much in all, those placed already included; None: no budget. Raises `CampaignError`."""
@@ -236,17 +239,22 @@ class Campaigns:
 
     async def pause(self, campaign_id: int) -> CampaignState:
         """Place no further call; live ones go on to their end. Raises `CampaignError`."""
-        async with self._database.write() as conn:
+
+        async def work(conn: AsyncConnection) -> CampaignState:
             return await self._move(conn, await self._row(conn, campaign_id), CampaignState.PAUSED)
+
+        return await self._database.transact(work)
 
     async def stop(self, campaign_id: int) -> CampaignState:
         """End the campaign for good: waiting contacts are cancelled, live calls go on to their end."""
-        async with self._database.write() as conn:
-            row = await self._row(conn, campaign_id)
-            state = await self._move(conn, row, CampaignState.STOPPED)
+
+        async def work(conn: AsyncConnection) -> CampaignState:
+            state = await self._move(conn, await self._row(conn, campaign_id), CampaignState.STOPPED)
             await self._end_waiting(conn, campaign_id, ContactState.CANCELLED, "campaign_stopped")
             await close_finished(conn, [campaign_id], self._clock.now())
             return state
+
+        return await self._database.transact(work)
 
     async def sweep(self) -> list[Finished]:
         """What the calendar does: scheduled campaigns start, those past their end date expire, and so do contacts
@@ -262,10 +270,13 @@ class Campaigns:
                 await self._move(conn, await self._row(conn, campaign_id), CampaignState.EXPIRED)
                 await self._end_waiting(conn, campaign_id, ContactState.EXPIRED, "end_date_reached")
             # Whoever was to be called may all be gone by the start date: no call would then end the campaign.
-            finished = await close_finished(conn, [*started, *expired], now)
-            return finished + await expire_neglected(conn, now, by="calendar")
+            return await close_finished(conn, [*started, *expired], now)
 
-        return await self._database.transact(work)
+        swept = await self._database.transact(work)
+        # Both lock campaigns before contacts: in one transaction the second would lock campaigns after them.
+        return swept + await self._database.transact(
+            lambda conn: expire_neglected(conn, self._clock.now(), by="calendar")
+        )
 
     async def next_date(self) -> datetime | None:
         """The next start or end date, or expiry of a contact, that a sweep will act on."""

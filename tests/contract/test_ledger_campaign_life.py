@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
+from campaigns.campaigns import Campaigns
 from campaigns.codes import CodeError
 from campaigns.errors import BadRetryRule, BadSchedule, CampaignError, IllegalMove, UnknownCampaign
 from campaigns.states import CampaignState, ContactState
@@ -143,6 +145,40 @@ async def test_the_calendar_starts_a_scheduled_campaign(house: House) -> None:
     status = await house.campaigns.status(campaign_id)
     assert (status.state, status.started_at) == (CampaignState.RUNNING, start_at)
     assert await house.campaigns.next_date() is None
+
+
+class _Victim(Exception):
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize(("what", "state"), [("start", "running"), ("pause", "paused"), ("stop", "stopped")])
+async def test_what_a_person_asks_of_a_campaign_is_done_after_a_deadlock_too(
+    house: House, monkeypatch: pytest.MonkeyPatch, what: str, state: str
+) -> None:
+    campaign_id = await house.campaign(people=1)
+    if what == "start":
+        await house.campaigns.pause(campaign_id)
+    chosen, move = [DBAPIError("UPDATE", {}, _Victim())], Campaigns._move
+
+    async def is_the_victim_once(*args: Any) -> CampaignState:
+        if chosen:
+            raise chosen.pop()
+        return await move(*args)
+
+    monkeypatch.setattr(Campaigns, "_move", is_the_victim_once)
+    assert await getattr(house.campaigns, what)(campaign_id) == state
+    assert not chosen
+
+
+async def test_what_the_calendar_did_stands_when_neglected_contacts_cannot_be_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = await house.campaign(people=1, start_at=NOW + timedelta(hours=1))
+    house.clock.advance(hours=1)
+    monkeypatch.setattr("campaigns.campaigns.expire_neglected", None)
+    with pytest.raises(TypeError):
+        await house.campaigns.sweep()
+    assert (await house.campaigns.status(campaign_id)).state is CampaignState.RUNNING
 
 
 async def test_a_campaign_whose_contacts_are_all_gone_by_its_start_date_completes_then(house: House) -> None:
