@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.errors import BadFollowUp, BadRetryRule
 from campaigns.followups import End, Rule, Since, Then, When
 from campaigns.retries import outcomes_of
+from campaigns.rows import PRIORITIES, READERS
 from campaigns.states import ContactState
 from storage.tables import bots
 
@@ -37,7 +38,7 @@ _LONGEST_REASON = 150
 _LANGUAGE_LENGTH = 16
 #: Attempts that a condition may speak of; `max_attempts` goes no further.
 _MOST_ATTEMPTS = 21
-_PRIORITIES = (-1_000_000, 1_000_000)
+_PRIORITY_RANGE = (PRIORITIES.start, PRIORITIES.stop - 1)
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -158,8 +159,8 @@ def _when(read: _Reader, row: Mapping[str, Any]) -> When:
         attempts_at_most=read.whole(row.get("attempts_at_most"), "when.attempts_at_most", 0, _MOST_ATTEMPTS),
         statuses=statuses,
         codes=codes,
-        priority_at_least=read.whole(row.get("priority_at_least"), "when.priority_at_least", *_PRIORITIES),
-        priority_at_most=read.whole(row.get("priority_at_most"), "when.priority_at_most", *_PRIORITIES),
+        priority_at_least=read.whole(row.get("priority_at_least"), "when.priority_at_least", *_PRIORITY_RANGE),
+        priority_at_most=read.whole(row.get("priority_at_most"), "when.priority_at_most", *_PRIORITY_RANGE),
         languages=frozenset(languages),
         # A name that has not been looked up yet is nobody's.
         bot_ids=frozenset(ids or ()) if ids is not None or "bot" in row else None,
@@ -206,14 +207,23 @@ def _then(read: _Reader, row: Mapping[str, Any]) -> Then:
     if after is not None and at is not None:
         raise read.wrong("then.call_at", "say when to call next once: call_after_min or call_at")
     return Then(
-        priority=read.whole(row.get("priority"), "then.priority", *_PRIORITIES),
-        language=read.text(row.get("language"), "then.language", _LANGUAGE_LENGTH),
+        priority=read.whole(row.get("priority"), "then.priority", *_PRIORITY_RANGE),
+        language=_language(read, row.get("language")),
         variables=_variables(read, row.get("variables", {})),
         bot_id=row.get("bot_id"),
         call_after=None if after is None else timedelta(milliseconds=int(after * 60_000)),
         call_at=at,
         end=_end(read, row.get("end")),
     )
+
+
+def _language(read: _Reader, value: Any) -> str | None:
+    """Read as in a contact list: else nobody could edit the contact afterwards."""
+    text = read.text(value, "then.language", _LANGUAGE_LENGTH)
+    try:
+        return None if text is None else str(READERS["language"](text))
+    except ValueError as exc:
+        raise read.wrong("then.language", str(exc).removeprefix("language: ")) from exc
 
 
 def _variables(read: _Reader, value: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ from storage.types import is_tellable
 
 KEY_LENGTH: Final = 48
 _NAME_LENGTH: Final = 200
-_PRIORITIES: Final = range(-1000, 1001)
+PRIORITIES: Final = range(-1000, 1001)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}\Z")
 _CALLER_ID = re.compile(r"\+?[0-9]{3,15}\Z")
 _TIME_OF_DAY = re.compile(r"(\d{1,2})(?:[:hH](\d{2})?)?(?::\d{2})?\Z", re.ASCII)
@@ -118,7 +118,7 @@ def _too_wide(cells: int, headers: int) -> str:
 
 def _fields(values: Mapping[str, str], rules: RowRules) -> dict[str, Any]:
     """The reserved columns as the contacts table keeps them; raises ValueError naming the column and the remedy."""
-    fields: dict[str, Any] = {name: _READERS[name](text) for name, text in values.items() if name in _READERS}
+    fields: dict[str, Any] = {name: READERS[name](text) for name, text in values.items() if name in READERS}
     opens, closes = fields.get("time_from"), fields.get("time_to")
     if opens and closes and closes <= opens:
         raise ValueError(f"time_to: {closes} is not after time_from {opens}")
@@ -155,8 +155,8 @@ def _priority(text: str) -> int:
     try:
         value = int(text.removesuffix(".0"))
     except ValueError:
-        value = _PRIORITIES.stop
-    if value not in _PRIORITIES:
+        value = PRIORITIES.stop
+    if value not in PRIORITIES:
         raise ValueError(f"priority: {text!r} is no whole number from -1000 to 1000")
     return value
 
@@ -201,7 +201,7 @@ def _parsed_instant(text: str, day_first: bool) -> datetime | None:
     return None
 
 
-_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "name": _short("name", _NAME_LENGTH),
     "external_key": _short("external_key", KEY_LENGTH),
     "language": _language,

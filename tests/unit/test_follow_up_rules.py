@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from campaigns.codes import CodeError, CodeTable
+from campaigns.columns import read_header
 from campaigns.errors import BadFollowUp
 from campaigns.followup_rules import numbered, parse_follow_ups
 from campaigns.followups import Situation, follow
+from campaigns.listfile import Record
 from campaigns.retargeting import is_due, parse_retarget
 from campaigns.retries import Outcome
+from campaigns.rows import RowRules, RowStatus, check_row
 from campaigns.states import ContactState
 from campana.definition import DefinitionError, load_definition
 
@@ -138,11 +141,24 @@ def test_a_rule_that_ends_a_contact_is_the_last() -> None:
         ({"when": {"attempts": 1}, "then": {"end": "dnc_blocked"}}, "must be one of done, exhausted, cancelled"),
         ({"when": {"attempts": 1}, "then": {"end": {"state": "done", "why": "x"}}}, r"then\.end\.why: unknown field"),
         ({"when": {"attempts": 1}, "then": {"language": ""}}, r"then\.language: '' must be a text"),
+        ({"when": {"attempts": 1}, "then": {"language": "English"}}, r"then\.language: 'English' is no language tag"),
+        ({"when": {"attempts": 1}, "then": {"priority": 1001}}, r"then\.priority: 1001 must be .* from -1000 to 1000"),
+        ({"when": {"priority_at_least": -1001}, "then": {"priority": 1}}, "-1001 must be .* from -1000 to 1000"),
     ],
 )
 def test_a_mistake_is_told_with_rule_field_and_remedy(rule: Any, complaint: str) -> None:
     with pytest.raises(BadFollowUp, match=complaint):
         parse_follow_ups([rule])
+
+
+def test_what_a_rule_sets_is_what_a_contact_list_may_bring() -> None:
+    for priority, language in ((-1000, "vi"), (1000, "en_GB")):
+        (rule,) = parse_follow_ups([{"when": {"attempts": 1}, "then": {"priority": priority, "language": language}}])
+        columns = read_header(["phone", "priority", "language"], source="l.csv")
+        record = Record(2, ("+84901234567", str(rule.then.priority), str(rule.then.language)))
+        row = check_row(record, RowRules(columns, "VN", "UTC"))
+        assert (row.status, row.detail) == (RowStatus.ACCEPTED, "")
+        assert row.fields == {"priority": rule.then.priority, "language": rule.then.language}
 
 
 @pytest.mark.parametrize(
