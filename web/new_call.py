@@ -40,12 +40,13 @@ async def save_call(request: Request, shared: SharedDep) -> Response:
     """Save the form: the number is called as the campaign's rules let it."""
     if shared.control is None or shared.api is None:
         raise ControlRefused("this dashboard only shows campaigns; it places no calls")
-    form = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace"), keep_blank_values=True))
-    given = filled(form)
+    given = filled({})
     try:
+        form = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace"), keep_blank_values=True))
+        given = filled(form)
         check_values("form", given)
         call = _read(given)
-        caller = Caller(await _account_of(shared, call.campaign), "dashboard", shared, shared.api)
+        caller = Caller(shared.api.account_id, "dashboard", shared, shared.api)
         added = await place(caller, call)
     except ValidationError as error:
         mistakes = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
@@ -78,18 +79,12 @@ def _read(given: Mapping[str, str]) -> NewCall:
     return NewCall.model_validate(sent | {"variables": variables})
 
 
-async def _account_of(shared: Shared, campaign: str) -> int:
-    async with shared.database.read() as conn:
-        found = await conn.scalar(select(campaigns.c.account_id).where(campaigns.c.code == campaign).limit(1))
-    if found is None:
-        raise BadFields([("campaign", "there is no campaign with this code")])
-    return int(found)
-
-
 async def _form(
     request: Request, shared: Shared, given: Mapping[str, str], mistakes: Sequence[str] = (), *, status: int = 200
 ) -> Response:
     running = select(campaigns.c.code, campaigns.c.name).where(campaigns.c.state == "running").order_by(campaigns.c.id)
+    if shared.api is not None:
+        running = running.where(campaigns.c.account_id == shared.api.account_id)
     async with shared.database.read() as conn:
         choice = (await conn.execute(running)).all()
     may_save = shared.control is not None and shared.api is not None

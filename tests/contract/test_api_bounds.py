@@ -25,6 +25,8 @@ from storage.tables import bots, campaigns
 from storage.types import MONEY_SCALE
 from tests.support_api import TARIFF, Api, campaign_body, open_api
 from tests.support_reports import START
+from web.api import idempotency
+from web.api.bodies import LONGEST_BODY
 
 
 @pytest.fixture
@@ -129,3 +131,21 @@ async def _come_at_once(api: Api) -> None:
     async with api.app.database.read() as conn:
         versions = (await conn.execute(select(bots.c.version).where(bots.c.name == "Bot"))).scalars()
         assert sorted(versions) == [1, 2, 3, 4]
+
+
+async def test_a_form_that_is_too_long_is_told_so(api: Api) -> None:
+    here = {"origin": "http://127.0.0.1:8080"}
+    refused = await api.client.post("/calls/new", data={"variables": "x" * LONGEST_BODY}, headers=here)
+    assert refused.status_code == 413
+    assert "at most 4 MiB" in refused.text
+
+
+async def test_a_key_that_is_let_go_just_now_is_still_in_use(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def conflict(*_given: object) -> set[int]:
+        return set()
+
+    # As when the row that was in the way is deleted before it can be read.
+    monkeypatch.setattr(idempotency, "insert_new", conflict)
+    asked = await api.ask("POST", "/campaigns", json=campaign_body(), headers={"idempotency-key": "k-1"})
+    assert asked.status_code == 409
+    assert asked.json()["type"].endswith("idempotency-key-in-use")

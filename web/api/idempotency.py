@@ -99,8 +99,9 @@ class _Mark:
         )
         if await insert_new(conn, api_requests, [self._row], "id"):
             return None
-        row = (await conn.execute(select(api_requests).where(self._mine))).mappings().one()
-        return dict(row)
+        row = (await conn.execute(select(api_requests).where(self._mine))).mappings().first()
+        # Who had the key has let it go in between: its request was refused, and may be sent anew.
+        return dict(row) if row is not None else {**self._row, "status": None}
 
     async def keep(self, answered: Response) -> None:
         headers = {name: answered.headers[name] for name in _HEADERS if name in answered.headers}
