@@ -150,7 +150,7 @@ def _require_bounded(amount: Decimal, what: str) -> None:
 
 
 async def post(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append one posting.
+    """Append one posting, holding the account until the transaction ends.
 
     Raises `LedgerError` when the rows do not sum to nought, are not of the account's currency or finer than its
     smallest unit, or when the key was used before; the transaction is then to be rolled back.
@@ -158,7 +158,8 @@ async def post(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None
     first = rows[0]
     if sum((row["amount"] for row in rows), Decimal(0)) != 0:
         raise LedgerError(f"posting {first['posting_key']} does not sum to nought")
-    currency = await _currency(conn, first["account_id"])
+    # Whoever sets a credit limit meanwhile sums the books: before this posting, or with it.
+    currency = await _currency(conn, first["account_id"], lock=True)
     for row in rows:
         if row["currency"] != currency:
             raise LedgerError(f"posting {row['posting_key']} is in {row['currency']}, the account is in {currency}")
@@ -203,8 +204,9 @@ def _pays(*, rehearsal: bool) -> Book:
     return Book.REHEARSAL if rehearsal else Book.PREPAID
 
 
-async def _currency(conn: AsyncConnection, account_id: int) -> str:
-    currency = await conn.scalar(select(accounts.c.currency).where(accounts.c.id == account_id))
+async def _currency(conn: AsyncConnection, account_id: int, *, lock: bool = False) -> str:
+    found = select(accounts.c.currency).where(accounts.c.id == account_id)
+    currency = await conn.scalar(found.with_for_update(key_share=True) if lock else found)
     if currency is None:
         raise LedgerError(f"there is no account {account_id}")
     return str(currency)

@@ -323,6 +323,17 @@ async def test_a_claim_waits_for_one_that_may_spend_the_same_balance(house: Hous
     assert (await house.row(accounts, house.account_id))["prepaid"] == Decimal("0.03")
 
 
+async def test_a_limit_that_is_set_during_a_payment_counts_it(house: House) -> None:
+    async with house.database.write() as conn:
+        await _pay(conn, house, "5.00")
+        other = asyncio.create_task(_limit(house, "0"))
+        while not house.database.is_sqlite and not other.done() and not await _waits_for_a_lock(house):  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0.01)
+        assert not other.done()
+    await other
+    assert (await house.row(accounts, house.account_id))["prepaid"] == Decimal("5.00")
+
+
 async def _waits_for_a_lock(house: House) -> bool:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with house.database.read() as conn:
