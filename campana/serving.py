@@ -64,7 +64,7 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
             WebSettings(recordings_dir=settings.recordings_folder, api_hosts=settings.web.api_hosts),
             control=Control(app.campaigns, runner),
             clock=app.clock,
-            api=ApiPorts(ApiEnrolment(app), rules=calling_rules(settings)),
+            api=ApiPorts(ApiEnrolment(app), app.account_id, rules=calling_rules(settings)),
         )
         async with serving(pages, host=host, port=port, api_bind=settings.web.api_address) as where:
             screen.print(f"dashboard: {where.url}  (Ctrl-C ends it)", highlight=False)

@@ -65,12 +65,13 @@ def web_app(app: App) -> FastAPI:
     """Dashboard and API as `campana serve` makes them, without a node."""
     control = Control(app.campaigns, None)
     pages = WebSettings(recordings_dir=app.settings.recordings_folder)
-    return create_app(app.database, pages, control=control, clock=app.clock, api=ApiPorts(ApiEnrolment(app)))
+    ports = ApiPorts(ApiEnrolment(app), app.account_id)
+    return create_app(app.database, pages, control=control, clock=app.clock, api=ports)
 
 
 def openapi() -> dict[str, Any]:
     """The API's description, without a database."""
-    found: dict[str, Any] = create_api(Any, ApiPorts(ApiEnrolment(Any))).openapi()  # type: ignore[arg-type]
+    found: dict[str, Any] = create_api(Any, ApiPorts(ApiEnrolment(Any), 0)).openapi()  # type: ignore[arg-type]
     return found
 
 

@@ -241,7 +241,7 @@ def _in_campaign(context: typer.Context, code: str, work: Callable[[App, int], A
 
     async def opening() -> T:
         async with open_app(settings) as opened:
-            return await work(opened, await opened.campaigns.find(code))
+            return await work(opened, await opened.campaigns.find(code, account_id=opened.account_id))
 
     return run(opening())
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from campaigns.webhook_events import SUBSCRIBABLE
 from campaigns.webhooks import Delivery, Webhook, Webhooks
 from campana.application import App, open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 from campana.telling import open_webhooks
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: addresses that are told of calls, contacts and campaigns.")
@@ -45,7 +45,7 @@ def add(
     """Tell an address from now on, and show the secret that its deliveries are signed with."""
 
     async def work(opened: App, hooks: Webhooks) -> tuple[Webhook, str]:
-        of_campaign = await opened.campaigns.find(campaign) if campaign else None
+        of_campaign = await opened.campaigns.find(campaign, account_id=opened.account_id) if campaign else None
         return await hooks.add(url, events or ["*"], campaign_id=of_campaign)
 
     hook, secret = _with(context, work)
@@ -157,7 +157,7 @@ def _hooks_table(found: list[Webhook]) -> Table:
         table.add_column(heading)
     for hook in found:
         cells = (hook.url, hook.campaign or "all", " ".join(hook.events), "on" if hook.active else "off")
-        table.add_row(str(hook.id), *cells, str(hook.failures), hook.disabled_reason or "")
+        add_row(table, str(hook.id), *cells, str(hook.failures), hook.disabled_reason or "")
     return table
 
 
@@ -168,5 +168,5 @@ def _deliveries_table(found: list[Delivery]) -> Table:
     for each in found:
         answer = "" if each.response_status is None else str(each.response_status)
         cells = (each.type, f"{each.created_at:%Y-%m-%d %H:%M:%S}", each.state, str(each.tries), answer)
-        table.add_row(str(each.id), *cells, each.error or "")
+        add_row(table, str(each.id), *cells, each.error or "")
     return table

@@ -18,7 +18,7 @@ from reports.overview import overview
 from reports.scope import Scope
 from storage.clock import ManualClock
 from storage.database import Database, open_database
-from storage.tables import accounts, attempts, bots, contact_events, contacts, recordings
+from storage.tables import accounts, attempts, bots, campaigns, contact_events, contacts, recordings
 from tests.support_api import SCRIPT, Api, campaign_body, open_api, settings_in
 from tests.support_reports import START, standard
 from web.api.bodies import LONGEST_BODY
@@ -283,6 +283,26 @@ async def test_the_link_for_a_call_opens_a_form_and_dials_nothing_until_it_is_sa
     paused = await api.client.post("/calls/new", data=saved, headers=here)
     assert paused.status_code == 409
     assert "is paused" in paused.text
+
+
+async def test_the_form_calls_for_the_account_of_the_settings_where_another_has_the_same_code(api: Api) -> None:
+    theirs = await _campaign(api)
+    async with api.app.database.write() as conn:
+        another = insert(accounts).values(
+            name="Another", currency="VND", region="VN", time_zone="UTC", created_at=START
+        )
+        key = (await conn.execute(another)).inserted_primary_key
+        assert key is not None
+        await conn.execute(update(campaigns).values(account_id=key[0]))
+    here = {"origin": "http://127.0.0.1:8080"}
+    saved = {"campaign": "SPRING", "number": "+84901230001", "variables": "amount = 5"}
+    assert "(not running)" in (await api.client.get("/calls/new?campaign=SPRING")).text
+    assert (await api.client.post("/calls/new", data=saved, headers=here)).status_code == 422
+    ours = await _campaign(api)
+    assert (await api.client.get("/calls/new")).text.count('<option value="SPRING"') == 1
+    done = await api.client.post("/calls/new", data=saved, headers=here)
+    assert (done.status_code, done.headers["location"]) == (303, f"/campaigns/{ours}/contacts?phone=901230001")
+    assert ours != theirs
 
 
 async def test_numbers_that_may_not_be_called_are_kept_and_checked(api: Api) -> None:

@@ -127,3 +127,11 @@ def test_single_contacts_are_added_visited_and_deleted(desk: Desk) -> None:
     assert "no contact '0912345678'" in desk.refused("contact", "show", "C1", "0912345678")
     assert "no such contact" in desk.run("contact", "list", "C1", "--state", "held")
     assert json.loads(desk.run("audit", "C1", "--json"))
+
+
+def test_a_campaign_of_another_account_is_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert desk.json("contact", "list", "C1") == []
+    monkeypatch.setenv("CAMPANA_ACCOUNT__NAME", "Another")
+    for command in (("contact", "list", "C1"), ("webhook", "add", "https://example.com/hook", "--campaign", "C1")):
+        assert "there is no campaign 'C1'" in desk.refused(*command)
+    assert desk.json("webhook", "list") == []

@@ -33,5 +33,7 @@ class ApiPorts:
     """What the API is given."""
 
     enrolment: Enrolment
+    #: Whom the dashboard's own forms act for; a request of the API acts for its token's account.
+    account_id: int
     #: What every call of the account keeps to.
     rules: CallingRules = NO_RULES
