@@ -14,7 +14,7 @@ from campaigns.campaigns import CampaignStatus
 from campana.application import App, open_app
 from campana.cli import forecasting, lists, money
 from campana.cli import recycle as recycle_command
-from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
 from campana.enrolment import enrol
 from campana.mailing import open_outbox, waiting_reports
@@ -172,7 +172,8 @@ def _status_table(found: list[CampaignStatus]) -> Table:
             state = f"{state}, {each.pause_reason}"
         if each.trunk_told is not None:
             state = f"{state}, {each.trunk_told}"
-        table.add_row(
+        add_row(
+            table,
             each.code,
             each.name,
             state,

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from campana.settings import Settings, load_settings
 
@@ -42,6 +44,11 @@ def settings_of(context: typer.Context) -> Settings:
     """The settings that the global options ask for."""
     invocation = context.find_root().obj
     return invocation.settings() if isinstance(invocation, Invocation) else load_settings()
+
+
+def add_row(table: Table, *cells: object) -> None:
+    """Add a row of plain text; what people, lists and networks have written is never markup."""
+    table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

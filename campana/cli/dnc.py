@@ -15,7 +15,7 @@ from campaigns.suppression_lists import AppliesTo, KeptList, ListKind, NewList, 
 from campana import dnc
 from campana.application import App, open_app
 from campana.cli import dnc_pattern
-from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of, stderr
 
 app = typer.Typer(no_args_is_help=True, help="Numbers that are not called: the do-not-call list, lists, registers.")
 app.add_typer(dnc_pattern.app, name="pattern")
@@ -249,5 +249,5 @@ def _say(text: str) -> None:
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        add_row(table, *row.values())
     return table

@@ -11,7 +11,7 @@ from rich.table import Table
 from campaigns.do_not_call import Pattern
 from campana import dnc
 from campana.application import App, open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Patterns of numbers that are not called, such as +8490* or 1900*.")
 
@@ -110,5 +110,5 @@ async def _campaign_id(opened: App, code: str | None) -> int | None:
 def _table(found: list[Pattern]) -> Table:
     table = Table("pattern", "campaign", "reason", "by", "since (UTC)")
     for one in found:
-        table.add_row(one.pattern, one.campaign or "all", one.reason, one.by, f"{one.created_at:%Y-%m-%d %H:%M}")
+        add_row(table, one.pattern, one.campaign or "all", one.reason, one.by, f"{one.created_at:%Y-%m-%d %H:%M}")
     return table

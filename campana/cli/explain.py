@@ -15,7 +15,7 @@ from campaigns.explain_trail import Happened
 from campaigns.findings import Finding
 from campana.application import open_app
 from campana.calling import calling_rules
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 
 app = typer.Typer()
 
@@ -102,9 +102,9 @@ def _print_campaign(found: CampaignExplained) -> None:
     for heading in ("contacts", "clause", "why", "first looked at again (UTC)"):
         table.add_column(heading)
     for group in found.waiting:
-        table.add_row(str(group.contacts), group.clause.value if group.clause else "", group.text, _at(group.opens_at))
+        add_row(table, str(group.contacts), group.clause.value if group.clause else "", group.text, _at(group.opens_at))
     if found.not_looked_at:
-        table.add_row(str(found.not_looked_at), "", "due as well, not looked at one by one", "")
+        add_row(table, str(found.not_looked_at), "", "due as well, not looked at one by one", "")
     if table.rows:
         console.print(table)
     states = ", ".join(f"{count} {state.value}" for state, count in sorted(found.states.items()))
@@ -134,7 +134,7 @@ def _clauses(findings: Sequence[Finding]) -> Table:
     for heading in ("clause", "", "why", "opens at (UTC)"):
         table.add_column(heading)
     for finding in findings:
-        table.add_row(finding.clause.value, "ok" if finding.ok else "no", finding.text, _at(finding.opens_at))
+        add_row(table, finding.clause.value, "ok" if finding.ok else "no", finding.text, _at(finding.opens_at))
     return table
 
 
@@ -144,7 +144,7 @@ def _trail(entries: Sequence[Happened]) -> Table:
         table.add_column(heading)
     for entry in entries:
         detail = ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.by, entry.kind, detail)
+        add_row(table, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.by, entry.kind, detail)
     return table
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.columns import Columns
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -131,7 +132,7 @@ def print_overview(screen: Console, report: Overview) -> None:
     """The overview as tables side by side."""
     head = report.campaign
     title = f"{head.name} ({head.code}){' - TEST' if head.is_test else ''}" if head else "All campaigns"
-    screen.rule(f"[bold]{title}[/bold]")
+    screen.rule(f"[bold]{escape(title)}[/bold]")
     tables = []
     for group in groups(report):
         table = Table(title=group.title, title_justify="left", box=None, show_header=False, pad_edge=False)
@@ -145,7 +146,7 @@ def print_overview(screen: Console, report: Overview) -> None:
 def _codes_table(report: Overview) -> Table:
     table = Table(title="Results by action code", title_justify="left", box=None, show_header=False, pad_edge=False)
     for line in code_lines(report):
-        table.add_row(line.code, line.meaning, line.class_text, f"[bold]{line.calls}[/bold]")
+        table.add_row(line.code, escape(line.meaning), line.class_text, f"[bold]{line.calls}[/bold]")
     return table
 
 

@@ -15,7 +15,7 @@ from billing.statement import Statement
 from campaigns.limits import BudgetState, budget_state
 from campana import money
 from campana.application import open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 from reports.formatting import money as shown
 
 app = typer.Typer(no_args_is_help=True, help="The account's money: balance, paying in, corrections, statement.")
@@ -127,7 +127,7 @@ def budget(
     of = found.currency
     total = shown(found.budget, of) if found.budget is not None else "none"
     left = shown(found.left, of) if found.left is not None else ""
-    table.add_row(total, shown(found.spent, of), shown(found.reserved, of), left)
+    add_row(table, total, shown(found.spent, of), shown(found.reserved, of), left)
     console.print(table)
 
 
@@ -159,18 +159,18 @@ def _tell(found: money.Balance, *, as_json: bool, booked: bool | None = None) ->
     limit = shown(found.credit_limit, found.currency) if found.credit_limit is not None else "none"
     available = shown(found.available, found.currency) if found.available is not None else "no limit"
     held = shown(found.reserved, found.currency)
-    table.add_row(found.account, shown(found.balance, found.currency), held, limit, available)
+    add_row(table, found.account, shown(found.balance, found.currency), held, limit, available)
     console.print(table)
 
 
 def _statement_table(found: Statement) -> Table:
     table = Table("day", "what", "postings", "amount", "balance", title=f"{found.from_day} to {found.to_day}")
     total = found.opening
-    table.add_row("", "before", "", "", shown(total, found.currency))
+    add_row(table, "", "before", "", "", shown(total, found.currency))
     for line in found.lines:
         total += line.amount
         what = f"{line.kind.replace('_', '-')} {line.key or ''}".strip()
         cells = (str(line.day), what, str(line.count), shown(line.amount, found.currency))
-        table.add_row(*cells, shown(total, found.currency))
-    table.add_row("", "after", "", "", shown(found.closing, found.currency))
+        add_row(table, *cells, shown(total, found.currency))
+    add_row(table, "", "after", "", "", shown(found.closing, found.currency))
     return table

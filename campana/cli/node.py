@@ -10,7 +10,7 @@ from rich.table import Table
 
 from campaigns.presence import Nodes, NodeStatus
 from campana.application import open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: the processes that dial, and taking one out of work.")
 
@@ -56,7 +56,8 @@ def _table(found: list[NodeStatus]) -> Table:
     for heading in ("node", "state", "calls", "seen", "started (UTC)", "trunks", "version"):
         table.add_column(heading)
     for one in found:
-        table.add_row(
+        add_row(
+            table,
             one.name,
             one.state.value,
             f"{one.live_calls}/{one.calls}",

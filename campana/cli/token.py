@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from campana.application import App, open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 from web.tokens import Scope, Token, Tokens
 
 app = typer.Typer(no_args_is_help=True, help="Tokens with which programs may use the API.")
@@ -97,5 +97,5 @@ def _table(found: list[Token], now: datetime) -> Table:
     for token in found:
         times = (token.created_at, token.expires_at, token.last_used_at)
         shown = (f"{time:%Y-%m-%d %H:%M}" if time else "" for time in times)
-        table.add_row(token.name, token.state(now), " ".join(token.scopes), *shown)
+        add_row(table, token.name, token.state(now), " ".join(token.scopes), *shown)
     return table

@@ -11,7 +11,7 @@ from rich.table import Table
 from campaigns.trunk_health import TrunkHealth
 from campaigns.trunks import Trunks, TrunkStatus
 from campana.application import open_app
-from campana.cli.context import AsJson, console, print_json, run, settings_of
+from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of
 from campana.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Trunks: their health, and pausing or resuming one by hand.")
@@ -96,7 +96,8 @@ def _table(found: list[TrunkStatus]) -> Table:
     for one in found:
         breaker = one.breaker
         by_hand = breaker.health is TrunkHealth.PAUSED and breaker.probe_at is None
-        table.add_row(
+        add_row(
+            table,
             one.name,
             breaker.health.value,
             f"{one.live_calls}/{one.channels}",
@@ -115,5 +116,5 @@ def _calls_table(found: TrunkStatus) -> Table:
         table.add_column(heading)
     for call in found.breaker.failing_calls:
         codes = ("" if code is None else str(code) for code in (call.sip_code, call.q850))
-        table.add_row(f"{call.at:%Y-%m-%d %H:%M:%S}", call.attempt_id, call.dial_status, *codes, call.text or "")
+        add_row(table, f"{call.at:%Y-%m-%d %H:%M:%S}", call.attempt_id, call.dial_status, *codes, call.text or "")
     return table

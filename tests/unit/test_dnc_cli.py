@@ -49,10 +49,11 @@ def _data(config: Path, *arguments: str) -> Any:
 
 
 def test_a_number_goes_on_and_comes_off_with_its_trace(config: Path) -> None:
-    assert _data(config, "add", "0901234567", "--reason", "by letter", "--by", "ann")["added"] == 1
+    assert _data(config, "add", "0901234567", "--reason", "by [/letter]", "--by", "ann")["added"] == 1
     assert "on it already" in _run(config, "add", LAN, "--reason", "again")
     (entry,) = _data(config, "list")
-    assert (entry["number"], entry["source"], entry["evidence"], entry["by"]) == (LAN, "manual", "by letter", "ann")
+    assert (entry["number"], entry["source"], entry["evidence"], entry["by"]) == (LAN, "manual", "by [/letter]", "ann")
+    assert "by [/letter]" in _run(config, "list")
     assert f"{LAN} is not called" in _run(config, "check", "090 123 45 67")
     refused = _ran(config, "remove", LAN, "--reason", "slip", typed="n\n")
     assert refused.exit_code == 1
@@ -91,11 +92,11 @@ def test_a_file_is_read_into_a_list_and_the_list_dropped(config: Path) -> None:
 
 
 def test_patterns_are_kept_by_hand(config: Path) -> None:
-    assert "+841900*: numbers that match" in _run(config, "pattern", "add", "1900*", "--reason", "premium")
-    assert "was there already" in _run(config, "pattern", "add", "+841900*", "--reason", "premium")
+    assert "+841900*: numbers that match" in _run(config, "pattern", "add", "1900*", "--reason", "[/premium]")
+    assert "was there already" in _run(config, "pattern", "add", "+841900*", "--reason", "[/premium]")
     (pattern,) = _data(config, "pattern", "list")
-    assert (pattern["pattern"], pattern["campaign"], pattern["reason"]) == ("+841900*", None, "premium")
-    assert "premium" in _run(config, "pattern", "list")
+    assert (pattern["pattern"], pattern["campaign"], pattern["reason"]) == ("+841900*", None, "[/premium]")
+    assert "[/premium]" in _run(config, "pattern", "list")
     assert _ran(config, "pattern", "remove", "1900*", "--reason", "slip", typed="n\n").exit_code == 1
     assert _data(config, "pattern", "remove", "1900*", "--reason", "over", "--yes")["pattern"] == "+841900*"
     assert "no pattern yet" in _run(config, "pattern", "list")
