@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def test_every_command_exists() -> None:
         assert {word for word in words[2:] if word.startswith("--")} <= known
     drain = _pods()["StatefulSet campana-node"]["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     assert 'node drain "$CAMPANA_NODE__NAME"' in drain[-1]
+
+
+def test_commands_in_running_containers_name_the_settings() -> None:
+    files = [ROOT / "compose.yaml", *DEPLOY.rglob("*.yaml"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    command = re.compile(r"exec [^`|]*?\bcampana (?=campaign |doctor|--config)\S+")
+    shown = [found for text in texts for found in command.findall(text)]
+    assert shown
+    assert [found for found in shown if not found.endswith("campana --config")] == []
 
 
 def test_compose_mounts_and_waits_for_what_is_there() -> None:
