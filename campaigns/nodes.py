@@ -53,3 +53,13 @@ def surely_dead(node: str) -> bool:
 def shown_name(node: str) -> str:
     """The part of a node's name that its settings gave it, as far as the name keeps it."""
     return node.partition("/")[0][:_NAME_LENGTH]
+
+
+def is_cut(name: str) -> bool:
+    """Whether a name of settings is longer than what nodes keep of it, so that others may be called alike."""
+    return "/" not in name and len(name) > _NAME_LENGTH
+
+
+def machine(node: str) -> str:
+    """What tells a node's machine (its boot), empty where the system does not tell it."""
+    return node.partition("/")[2].partition(".")[0]

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import UnknownNode
-from campaigns.nodes import shown_name, surely_dead
+from campaigns.nodes import is_cut, machine, shown_name, surely_dead
 from storage.clock import Clock
 from storage.database import Database
 from storage.notify import Topic, tell
@@ -138,7 +138,8 @@ class Nodes:
         """Ask nodes to claim nothing more and to end when their calls have; their full names.
 
         `name` is a node's full name, or the one of its settings, which several processes of a machine may share.
-        Raises `UnknownNode` when no such node lives.
+        Raises `UnknownNode` when no such node lives, or when the name is longer than nodes keep of theirs and what is
+        kept fits nodes of several machines.
         """
         every = await self.all()
         living = [one for one in every if one.state is not NodeState.GONE]
@@ -146,6 +147,11 @@ class Nodes:
         if not wanted:
             names = ", ".join(one.name for one in living) or "none"
             raise UnknownNode(f"there is no living node {name!r} (alive: {names}); `campana node list` shows them")
+        if is_cut(name) and len({machine(one) for one in wanted}) > 1:
+            raise UnknownNode(
+                f"{name!r}: of a node's name {len(shown_name(name))} characters are kept, which fit nodes of several "
+                f"machines; give the full name of the one that is meant: {', '.join(wanted)}"
+            )
 
         async def work(conn: AsyncConnection) -> None:
             await conn.execute(update(nodes).where(nodes.c.name.in_(wanted)).values(drain_asked=True))

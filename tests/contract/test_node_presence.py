@@ -85,6 +85,13 @@ async def test_a_drain_is_asked_of_the_living_by_either_name(house: House) -> No
     assert (await _states(house))[names[0]] is NodeState.DRAINING
     assert await nodes.drain("a-name-that-is-longer-than-kept") == names
     assert [await one.drain_asked() for one in here] == [True, True]
+    elsewhere = _presence(house, "a-name-that-is-l/other.1.1.1")
+    await elsewhere.enter()
+    with pytest.raises(UnknownNode, match=r"give the full name of the one that is meant: .*/boot.*, .*/other"):
+        await nodes.drain("a-name-that-is-longer-than-kept")
+    assert not await elsewhere.drain_asked()
+    assert await nodes.drain("a-name-that-is-l") == [*names, "a-name-that-is-l/other.1.1.1"]
+    assert await elsewhere.drain_asked()
     await here[0].leave()
     with pytest.raises(UnknownNode, match="node list"):
         await nodes.drain(names[0])
