@@ -17,7 +17,7 @@ from campaigns.explain import ContactExplained, explain_campaign_of, explain_con
 from campaigns.suppression import Source, add
 from storage.database import Database
 from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, trunks
-from tests.support_campaigns import NOW, House
+from tests.support_campaigns import NOW, House, number
 
 DOCS = Path(__file__).parents[2] / "docs"
 NUMBER = "+84912345678"
@@ -138,7 +138,10 @@ async def _slow_start(stand: Stand) -> None:
 async def _channels_are_kept(stand: Stand) -> None:
     await stand.trunk(channels=2)
     await _another_campaign_talks(stand)
-    await stand.house.campaign(people=1, callback_reserve=1, windows=[["08:00", "09:00"]])
+    house = stand.house
+    keeping = await house.campaign(callback_reserve=1)
+    await house.contact(keeping, number(77), next_at=NOW + 24 * HOUR)
+    await house.campaigns.start(keeping)
 
 
 async def _number_talks_elsewhere(stand: Stand) -> None:
