@@ -228,7 +228,7 @@ async def test_a_lost_claim_that_was_never_dialled_is_let_go_without_a_word(hous
         raise AssertionError
 
     network = Network.answering()
-    runner = _runner(house, network, slow, lease_s=0.2)
+    runner = _runner(house, network, slow, lease_s=2.0)
     task = asyncio.create_task(runner.run_forever())
     await making.wait()
     async with house.database.write() as conn:
