@@ -13,7 +13,16 @@ from sqlalchemy import or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.admission import Admission, Barred, set_aside
-from campaigns.due import KINDS, READY_AT_ONCE, Kind, candidates, come_due, next_times
+from campaigns.due import (
+    KINDS,
+    READY_AT_ONCE,
+    Kind,
+    candidate_values,
+    candidates,
+    come_due,
+    next_candidates,
+    next_times,
+)
 from campaigns.routing import Line, Offer
 from campaigns.shares import Room, Sharer, divide, kept_on_trunk
 from campaigns.states import ContactState
@@ -42,6 +51,8 @@ class RunningCampaign:
     home: str | None = None
     #: How far its turns have come; `row` has how far they had when the claim began.
     turn: int = 0
+    #: The classes of the order of dialling in which contacts stand.
+    kinds: Sequence[Kind] = KINDS
 
     @property
     def id(self) -> int:
@@ -118,11 +129,17 @@ class Choosing:
         open_ = {one.id: one for one in running if one.schedule.is_open(self._now)}
         if not open_:
             return
-        for campaign_id, *times in (await self._conn.execute(next_times(open_, self._now))).all():
-            self.wakes += [at for at in times if at is not None and at > self._now]
-            queued = times[0]
+        for campaign_id, queued, promised, *waiting in await self._next_times(open_):
+            self.wakes += [at for at in (queued, promised) if at is not None and at > self._now]
+            open_[campaign_id].kinds = [kind for kind, some in zip(KINDS, waiting, strict=True) if some]
             if queued is not None and queued <= self._now and open_[campaign_id].free > 0:
+                open_[campaign_id].kinds = KINDS
                 await self._promote(campaign_id)
+
+    async def _next_times(self, campaign_ids: Collection[int]) -> Sequence[Any]:
+        wanted = {"ids": sorted(campaign_ids), "now": self._now}
+        found: Sequence[Any] = (await self._conn.execute(next_times(), wanted)).all()
+        return found
 
     async def _promote(self, campaign_id: int) -> None:
         due = come_due(campaign_id, self._now).with_for_update(skip_locked=True)
@@ -132,7 +149,7 @@ class Choosing:
         if len(ids) == READY_AT_ONCE:
             self.wakes.append(self._now)
             return
-        ((_, soonest, _),) = (await self._conn.execute(next_times([campaign_id], self._now))).all()
+        ((_, soonest, *_),) = await self._next_times([campaign_id])
         if soonest is not None and soonest > self._now:
             self.wakes.append(soonest)
 
@@ -192,7 +209,7 @@ class Choosing:
 
     async def _due(self, campaign: RunningCampaign, offer: Offer, wanted: int, room: Room) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        for kind in KINDS:
+        for kind in campaign.kinds:
             most = wanted if kind.by_time else min(wanted, room.others, campaign.free - campaign.kept)
             if len(found) < most:
                 found += await self._of_kind(campaign, offer, kind, most - len(found))
@@ -225,6 +242,10 @@ class Choosing:
     async def _candidates(
         self, campaign: RunningCampaign, offer: Offer, kind: Kind, wanted: int
     ) -> list[Mapping[str, Any]]:
+        if offer.only is None and not offer.without and not self._avoided:
+            values = candidate_values(campaign.row, kind, self._now) | {"wanted": wanted}
+            found = await self._conn.execute(next_candidates(kind), values)
+            return [row for row in found.mappings().all() if row["number"] not in self._numbers]
         statement = candidates(campaign.row, kind, self._now, only=offer.only, made_ready=True).limit(wanted)
         if self._avoided:
             last = contacts.c.last_attempt_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, parse_tariff
@@ -29,6 +29,29 @@ from campaigns.trunk_health import TrunkHealth
 from campaigns.windows import campaign_schedule
 from storage.rows import insert_new, update_each, words
 from storage.tables import accounts, attempt_events, attempts, campaigns, contacts, tariffs, trunks
+
+# Made once: to put a statement together costs more than to run it.
+_IS_RUNNING = campaigns.c.state == CampaignState.RUNNING.value
+_OPEN_TRUNKS = (
+    select(trunks)
+    .where(trunks.c.name.in_(bindparam("names", expanding=True)), trunks.c.health != TrunkHealth.PAUSED.value)
+    .order_by(trunks.c.name)
+    .with_for_update(key_share=True)
+)
+_RUNNING = (
+    select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks, accounts.c.concurrency)
+    .add_columns(campaigns.c.account_id)
+    .join(accounts, accounts.c.id == campaigns.c.account_id)
+    .where(_IS_RUNNING)
+)
+_RUNNING_OF = _RUNNING.where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
+_WITH_TARIFF = (
+    select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
+    .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
+    .join(accounts, accounts.c.id == campaigns.c.account_id)
+    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)), _IS_RUNNING)
+    .order_by(campaigns.c.id)
+)
 
 _ORIGIN: Mapping[str, str] = {ContactState.RETRY_WAIT.value: "retry", ContactState.CALLBACK.value: CALLBACK_ORIGIN}
 
@@ -130,25 +153,18 @@ class Claiming:
         return claims
 
     async def _trunks(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
-        open_ = trunks.c.health != TrunkHealth.PAUSED.value
-        statement = select(trunks).where(trunks.c.name.in_(sorted(names)), open_).order_by(trunks.c.name)
-        rows = await self._conn.execute(statement.with_for_update(key_share=True))
+        rows = await self._conn.execute(_OPEN_TRUNKS, {"names": sorted(names)})
         return {row["name"]: dict(row) for row in rows.mappings()}
 
     async def _running(
         self, trunk_names: Collection[str], campaign_ids: Collection[int] | None
     ) -> tuple[list[RunningCampaign], Occupancy]:
-        wanted = [campaigns.c.state == CampaignState.RUNNING.value]
-        if campaign_ids is not None:
-            wanted.append(campaigns.c.id.in_(campaign_ids))
         # Locked first and read after, so that a pause committed meanwhile is seen.
-        found = (
-            select(campaigns.c.id, campaigns.c.trunk, campaigns.c.backup_trunks, accounts.c.concurrency)
-            .add_columns(campaigns.c.account_id)
-            .join(accounts, accounts.c.id == campaigns.c.account_id)
-            .where(*wanted)
-        )
-        rows = [dict(row) for row in (await self._conn.execute(found)).mappings()]
+        if campaign_ids is None:
+            found = await self._conn.execute(_RUNNING)
+        else:
+            found = await self._conn.execute(_RUNNING_OF, {"ids": sorted(campaign_ids)})
+        rows = [dict(row) for row in found.mappings()]
         callers = calling_over(rows, trunk_names)
         ids = [row["id"] for row in callers]
         limited = {row["account_id"]: row["concurrency"] for row in callers if row["concurrency"] is not None}
@@ -157,14 +173,7 @@ class Claiming:
         # Counted behind the locks: another node may claim for the same campaigns on other trunks.
         taken = await occupancy(self._conn)
         self._choosing.accounts = await account_room(self._conn, limited, taken)
-        statement = (
-            select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
-            .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
-            .join(accounts, accounts.c.id == campaigns.c.account_id)
-            .where(campaigns.c.id.in_(ids), campaigns.c.state == CampaignState.RUNNING.value)
-            .order_by(campaigns.c.id)
-        )
-        rows = [dict(row) for row in (await self._conn.execute(statement)).mappings()]
+        rows = [dict(row) for row in (await self._conn.execute(_WITH_TARIFF, {"ids": ids})).mappings()]
         return [self._campaign(row, taken) for row in rows], taken
 
     def _campaign(self, row: Mapping[str, Any], taken: Occupancy) -> RunningCampaign:

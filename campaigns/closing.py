@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINISHED, OPEN, UNFINISHED, AttemptPhase, CampaignState, move_campaign
@@ -17,6 +17,16 @@ from storage.rows import words
 from storage.tables import attempts, campaigns, contacts
 
 REPORT_TOPIC = "report_mail"
+
+
+_LIVE = exists().where(attempts.c.campaign_id == campaigns.c.id, attempts.c.phase != words([AttemptPhase.ENDED])[0])
+_LEFT = exists().where(contacts.c.campaign_id == campaigns.c.id, contacts.c.state.in_(words(sorted(UNFINISHED))))
+#: Made once: to put a statement together costs more than to run it.
+_WITHOUT_CALLS = (
+    select(campaigns.c.id, campaigns.c.state, or_(_LEFT, campaigns.c.stays_open).label("left"))
+    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)), campaigns.c.finished_at.is_(None), ~_LIVE)
+    .order_by(campaigns.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +54,7 @@ async def close_finished(conn: AsyncConnection, campaign_ids: Collection[int], n
     if not campaign_ids:
         return []
     await lock_campaigns(conn, campaign_ids)
-    live = exists().where(attempts.c.campaign_id == campaigns.c.id, attempts.c.phase != words([AttemptPhase.ENDED])[0])
-    left = exists().where(contacts.c.campaign_id == campaigns.c.id, contacts.c.state.in_(words(sorted(UNFINISHED))))
-    rows = await conn.execute(
-        select(campaigns.c.id, campaigns.c.state, or_(left, campaigns.c.stays_open).label("left"))
-        .where(campaigns.c.id.in_(sorted(campaign_ids)), campaigns.c.finished_at.is_(None), ~live)
-        .order_by(campaigns.c.id)
-    )
+    rows = await conn.execute(_WITHOUT_CALLS, {"ids": sorted(campaign_ids)})
     finished = []
     for campaign_id, stored, contacts_left in rows.all():
         state = CampaignState(stored)

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, type_coerce
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import AttemptPhase, ContactState
@@ -23,7 +36,11 @@ from storage.types import UtcTime
 READY_AT_ONCE = 100
 
 
-@dataclass(frozen=True)
+#: A value that is known when a statement is made, or its name in one that is made once.
+Value = BindParameter[Any] | datetime | int
+
+
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One class of the order of dialling."""
 
@@ -34,7 +51,7 @@ class Kind:
     #: Whether its contacts are dialled in the order of the times that they asked for.
     by_time: bool = False
 
-    def is_due(self, now: datetime) -> ColumnElement[bool]:
+    def is_due(self, now: Value) -> ColumnElement[bool]:
         """Where contacts of the class stand that may be called by now, once those whose time has come are ready."""
         return contacts.c.next_at <= now if self.by_time else contacts.c.next_at.is_(None)
 
@@ -54,13 +71,23 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     return or_(contacts.c.next_at.is_(None), contacts.c.next_at <= now)
 
 
-def next_times(campaign_ids: Collection[int], now: datetime) -> Select[Any]:
-    """By campaign: its id, the first time that contacts of the queue are put off to, and the next call-back's."""
+@cache
+def next_times() -> Select[Any]:
+    """By campaign (`ids`): its id, the first time that contacts of the queue are put off to, the next call-back's after
+    `now`, and for each of `KINDS` whether contacts of it stand in the order of dialling.
+    """
     next_at, of_campaign = contacts.c.next_at, contacts.c.campaign_id == campaigns.c.id
+    now: BindParameter[Any] = bindparam("now")
     queued = select(func.min(next_at)).where(of_campaign, _QUEUED, next_at.is_not(None))
     promised = select(func.min(next_at)).where(of_campaign, contacts.c.state == _CALLBACK, next_at > now)
     columns = (type_coerce(each.scalar_subquery(), UtcTime) for each in (queued, promised))
-    return select(campaigns.c.id, *columns).where(campaigns.c.id.in_(sorted(campaign_ids)))
+    # In order, for the sake of the index that has it: SQLite would walk over all that are in such a state.
+    firsts = (
+        select(contacts.c.id).where(of_campaign, kind.where, kind.is_due(now)).order_by(*kind.order).limit(1)
+        for kind in KINDS
+    )
+    kinds = (first.scalar_subquery().is_not(None) for first in firsts)
+    return select(campaigns.c.id, *columns, *kinds).where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def come_due(campaign_id: int, now: datetime) -> Select[Any]:
@@ -73,16 +100,21 @@ def come_due(campaign_id: int, now: datetime) -> Select[Any]:
     )
 
 
+@cache
 def live_counts(*more: Any) -> Select[Any]:
     """Live attempts by campaign, trunk, phase and further columns of the table attempts."""
     by = (attempts.c.campaign_id, attempts.c.trunk, attempts.c.phase, *more)
     return select(*by, func.count()).where(attempts.c.phase != _ENDED).group_by(*by)
 
 
+def most_attempts(campaign: Mapping[str, Any], kind: Kind) -> int:
+    """The campaign's shared maximum, as it holds for the class."""
+    return int(campaign["max_attempts"]) + kind.extra
+
+
 def has_attempts_left(campaign: Mapping[str, Any], kind: Kind) -> ColumnElement[bool]:
     """Whether the campaign's shared maximum allows the contact another call."""
-    most: int = campaign["max_attempts"] + kind.extra
-    return contacts.c.attempts < most
+    return contacts.c.attempts < most_attempts(campaign, kind)
 
 
 def number_is_live() -> ColumnElement[bool]:
@@ -105,9 +137,30 @@ def candidates(
     """
     # With the campaign named too, SQLite would read its whole list in order to find the few.
     mine = contacts.c.campaign_id == campaign["id"] if only is None else contacts.c.id.in_(sorted(only))
+    return _in_order(kind, mine, kind.is_due(now) if made_ready else is_due(now), most_attempts(campaign, kind))
+
+
+@cache
+def next_candidates(kind: Kind) -> Select[Any]:
+    """`candidates` of a whole campaign, made ready and locked, as one statement for all of them.
+
+    Its values are those of `candidate_values`, and `wanted`, the most that are found.
+    """
+    mine = contacts.c.campaign_id == bindparam("campaign_id")
+    found = _in_order(kind, mine, kind.is_due(bindparam("now")), bindparam("most"))
+    return found.limit(bindparam("wanted", type_=Integer)).with_for_update(skip_locked=True, of=contacts)
+
+
+def candidate_values(campaign: Mapping[str, Any], kind: Kind, now: datetime) -> dict[str, Any]:
+    """What `next_candidates` asks for."""
+    known = {"campaign_id": campaign["id"], "most": most_attempts(campaign, kind)}
+    return known | ({"now": now} if kind.by_time else {})
+
+
+def _in_order(kind: Kind, mine: ColumnElement[bool], due: ColumnElement[bool], most: Value) -> Select[Any]:
     return (
         select(contacts)
-        .where(mine, kind.where, kind.is_due(now) if made_ready else is_due(now))
-        .where(has_attempts_left(campaign, kind), contacts.c.number.is_not(None), ~number_is_live())
+        .where(mine, kind.where, due, contacts.c.attempts < most)
+        .where(contacts.c.number.is_not(None), ~number_is_live())
         .order_by(*kind.order)
     )

@@ -15,6 +15,7 @@ from campaigns.states import WAITING, ContactState
 from campaigns.suppression import Source, add_opt_outs
 from campaigns.webhook_events import tell_contacts
 from storage.tables import campaigns, contacts
+from storage.texts import storable
 
 
 async def store_opt_outs(conn: AsyncConnection, opted_out: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
@@ -55,7 +56,15 @@ async def _block_waiting(conn: AsyncConnection, account_id: int, number: str) ->
 
 def turn_row(attempt_id: str, turn_no: int, turn: Turn) -> dict[str, Any]:
     """A row of the table turns."""
-    return asdict(turn) | {"attempt_id": attempt_id, "turn_no": turn_no, "speaker": turn.speaker.value}
+    row: dict[str, Any] = storable(asdict(turn))
+    return row | {
+        "attempt_id": attempt_id,
+        "turn_no": turn_no,
+        "speaker": turn.speaker.value,
+        "heard": list(row["heard"]) or None,
+        "collected": row["collected"] or None,
+        "latency": {part: ms for part, ms in row["latency"].items() if ms is not None} or None,
+    }
 
 
 def recording_row(attempt_id: str, recording: Recording, now: datetime) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.admission import Admission, Hindrance
@@ -20,6 +21,38 @@ from campaigns.states import AttemptPhase, ContactState
 from campaigns.tiers import MonthBlocks
 from campaigns.trunk_signs import TrunkSigns
 from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, tariffs
+
+_SLICE = 20
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+# Made once: to put a statement together costs more than to run it.
+_CAMPAIGNS_OF = select(campaigns.c.id, campaigns.c.retarget_id).distinct().join(attempts).where(attempts.c.id.in_(_IDS))
+_ATTEMPTS = select(attempts).where(attempts.c.id.in_(_IDS)).order_by(attempts.c.id).with_for_update(key_share=True)
+_CONTACTS = select(contacts).where(contacts.c.id.in_(_IDS)).order_by(contacts.c.id).with_for_update(key_share=True)
+_CAMPAIGNS = select(campaigns).where(campaigns.c.id.in_(_IDS))
+_WITH_LIMIT = (
+    select(campaigns, accounts.c.credit_limit)
+    .join(accounts, accounts.c.id == campaigns.c.account_id)
+    .where(campaigns.c.id.in_(_IDS))
+)
+_LISTED = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id).where(
+    do_not_call.c.number.in_(_IDS)
+)
+_TARIFFS = (
+    select(campaigns.c.id, tariffs.c.definition)
+    .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
+    .where(campaigns.c.id.in_(_IDS))
+)
+#: What the earlier calls of contacts came to, as far as they count.
+_PAST = (
+    select(attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code, attempts.c.originated_at)
+    .where(
+        attempts.c.contact_id.in_(_IDS),
+        attempts.c.phase == AttemptPhase.ENDED.value,
+        attempts.c.counted.is_(True),
+        attempts.c.originated_at.is_not(None),
+    )
+    .order_by(attempts.c.claimed_at)
+)
 
 
 @dataclass
@@ -70,10 +103,9 @@ class Loaded:
         ids = sorted({operation.attempt_id for operation in operations})
         ending = [operation.attempt_id for operation in operations if not is_signalling(operation)]
         if ending:
-            of_these = select(campaigns.c.id, campaigns.c.retarget_id).distinct().join(attempts)
-            both = (await self._conn.execute(of_these.where(attempts.c.id.in_(ending)))).all()
+            both = (await self._conn.execute(_CAMPAIGNS_OF, {"ids": ending})).all()
             await lock_campaigns(self._conn, {i for pair in both for i in pair if i is not None})
-        for row in await self._all(select(attempts).where(attempts.c.id.in_(ids)).order_by(attempts.c.id), lock=True):
+        for row in await self._all(_ATTEMPTS, ids):
             match = {"id": row["id"], "fence": row["fence"], "phase": row["phase"]}
             self.attempts[row["id"]] = LiveAttempt(dict(row), match)
         if ending:
@@ -91,22 +123,18 @@ class Loaded:
 
     async def _load_contacts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         contact_ids = sorted({row["contact_id"] for row in rows})
-        found = select(contacts).where(contacts.c.id.in_(contact_ids))
-        for row in await self._all(found.order_by(contacts.c.id), lock=True):
-            self.contacts[row["id"]] = dict(row)
-        campaign_ids = {row["campaign_id"] for row in rows}
-        with_limit = select(campaigns, accounts.c.credit_limit).join(accounts, accounts.c.id == campaigns.c.account_id)
-        for row in await self._all(with_limit.where(campaigns.c.id.in_(campaign_ids))):
+        for row in await self._all(_CONTACTS, contact_ids):
+            self.contacts[row["id"]] = row
+        for row in await self._all(_WITH_LIMIT, {row["campaign_id"] for row in rows}):
             self.campaigns[row["id"]] = row
         await self._load_targets()
-        listed = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id)
-        for row in await self._all(listed.where(do_not_call.c.number.in_({row["number"] for row in rows}))):
+        for row in await self._all(_LISTED, {row["number"] for row in rows}):
             self.do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
 
     async def _load_targets(self) -> None:
         ids = {row["retarget_id"] for row in self.campaigns.values()} - {None}
         if ids:
-            for row in await self._all(select(campaigns).where(campaigns.c.id.in_(ids))):
+            for row in await self._all(_CAMPAIGNS, ids):
                 self.targets[row["id"]] = row
 
     async def _load_hindrances(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -123,14 +151,7 @@ class Loaded:
     async def _load_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         again = [row["contact_id"] for row in rows if self.contacts[row["contact_id"]]["attempts"] > 1]
         if again:
-            seen = (attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code, attempts.c.originated_at)
-            past = select(*seen).where(
-                attempts.c.contact_id.in_(again),
-                attempts.c.phase == AttemptPhase.ENDED.value,
-                attempts.c.counted.is_(True),
-                attempts.c.originated_at.is_not(None),
-            )
-            for row in await self._all(past.order_by(attempts.c.claimed_at)):
+            for row in await self._all(_PAST, again):
                 self.history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
                 self.first_called.setdefault(row["contact_id"], row["originated_at"])
 
@@ -138,11 +159,15 @@ class Loaded:
         with_agents = [o for o in operations if isinstance(o, Settle) and o.facts.result and o.facts.result.transfer]
         ids = {self.attempts[o.attempt_id].row["campaign_id"] for o in with_agents if o.attempt_id in self.attempts}
         if ids:
-            of_these = select(campaigns.c.id, tariffs.c.definition).join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
-            for row in await self._all(of_these.where(campaigns.c.id.in_(ids))):
+            for row in await self._all(_TARIFFS, ids):
                 self.tariffs[row["id"]] = row["definition"]
 
-    async def _all(self, statement: Select[Any], *, lock: bool = False) -> Sequence[Mapping[str, Any]]:
-        if lock:
-            statement = statement.with_for_update(key_share=True)
-        return [dict(row) for row in (await self._conn.execute(statement)).mappings()]
+    async def _all(self, statement: Select[Any], ids: Collection[Any]) -> list[dict[str, Any]]:
+        rows = (await self._conn.execute(statement, {"ids": list(ids)})).mappings().all()
+        found: list[dict[str, Any]] = []
+        for at in range(0, len(rows), _SLICE):
+            found += [dict(row) for row in rows[at : at + _SLICE]]
+            if len(rows) > _SLICE:
+                # A large group in one go would hold up the loop, and with it every call's audio.
+                await asyncio.sleep(0)
+        return found

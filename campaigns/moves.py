@@ -16,7 +16,8 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
-from campaigns import webhook_events
+from bot.outcome import Letter
+from campaigns import letters, webhook_events
 from campaigns.clauses import Clause
 from campaigns.closing import Finished, close_finished
 from campaigns.codes import Assigned
@@ -31,8 +32,10 @@ from campaigns.rules import NO_RULES, CallingRules
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
 from campaigns.windows import campaign_schedule
+from storage.outbox import enqueue_all
 from storage.rows import update_each
 from storage.tables import attempt_events, attempts, contacts, ledger_entries, recordings, turns
+from storage.texts import storable
 
 _PHASE_COLUMN: Mapping[AttemptPhase, str] = {
     AttemptPhase.ORIGINATING: "originated_at",
@@ -68,6 +71,7 @@ class Moves:
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self._opted_out: list[dict[str, Any]] = []
+        self._letters: list[tuple[str, Mapping[str, Any]]] = []
         self._money = Releases(now)
         self._touched: set[int] = set()
 
@@ -194,7 +198,7 @@ class Moves:
                 return _BACK_TO.get(row["origin"], ContactState.PENDING)
 
     def _opt_out(self, attempt: LiveAttempt, evidence: str) -> Moved:
-        row = attempt.row
+        row, evidence = attempt.row, storable(evidence)
         key = (row["account_id"], row["number"])
         # Listed by hand or by import, it is an opt-out from now on.
         if self._loaded.do_not_call.get(key) is None:
@@ -226,12 +230,12 @@ class Moves:
         )
         self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
         told = [each.as_json() for each in facts.result.who_answered] if facts.result else []
-        evidence = {"who_answered": told} if told else {}
+        evidence = {"who_answered": storable(told)} if told else {}
         self._move(attempt, AttemptPhase.ENDED, "settled", self._now, code=verdict.assigned.code, **evidence)
         spared = self._loaded.trunks.settled(row, facts)
         counted = not spared and counts(row, facts)
         attempt.set(**verdict.values, counted=counted)
-        self._keep(row, facts)
+        self._keep(attempt, facts)
         self._rows[ledger_entries] += charge_rows(
             verdict.rated,
             account_id=row["account_id"],
@@ -269,12 +273,21 @@ class Moves:
         self._move_contact(row["contact_id"], after.state, next_at=after.next_at, attempts=made, **changes)
         return after.state
 
-    def _keep(self, row: Mapping[str, Any], facts: Settlement) -> None:
+    def _keep(self, attempt: LiveAttempt, facts: Settlement) -> None:
         if facts.result is None:
             return
+        row = attempt.row
         self._rows[turns] += [turn_row(row["id"], n, turn) for n, turn in enumerate(facts.result.turns, start=1)]
         if facts.result.recording is not None:
             self._rows[recordings].append(recording_row(row["id"], facts.result.recording, self._now))
+        if facts.result.mails:
+            self._post(attempt, facts.result.mails)
+
+    def _post(self, attempt: LiveAttempt, mails: Sequence[Letter]) -> None:
+        posted = letters.post(attempt.row["id"], mails, rehearsal=attempt.row["is_test"])
+        self._letters += [(key, storable(payload)) for key, payload in posted.works]
+        for reason in posted.refused:
+            self._event(attempt, "mail_refused", self._now, (attempt.phase, attempt.phase), reason=reason)
 
     def _ended(
         self, attempt: LiveAttempt, assigned: Assigned | None, state: ContactState, reason: str | None = None
@@ -308,6 +321,8 @@ class Moves:
         for table, rows in self._rows.items():
             if rows:
                 await self._conn.execute(insert(table), rows)
+        if self._letters:
+            await enqueue_all(self._conn, self._letters, topic=letters.TOPIC, now=self._now)
         await self._loaded.trunks.store(self._conn)
         await self._money.store(self._conn)
 

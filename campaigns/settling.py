@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from billing.rating import AgentLeg, Rated, rate
 from billing.tariff import with_destination
-from bot.outcome import ConversationResult, Transferred
+from bot.outcome import ConversationResult, LlmUsage, Transferred
 from campaigns.codes import Assigned, CodeClass, CodeTable, agent_hung_up, assign
 from campaigns.retries import DEFAULT_AFTER_MIN, Exhausted, Outcome, Retry, next_move, parse_rules
 from campaigns.states import OPEN, CampaignState, ContactState
+from storage.texts import storable
 from storage.types import whole_ms
 from telephony.call import CallEnd, NotAnswered
 from telephony.outcomes import CallStatus, DialStatus, HangupBy
@@ -181,7 +182,15 @@ def _spoken(result: ConversationResult | None) -> dict[str, Any]:
         "spoke": result.messages > 0,
         "answer_to_first_word_ms": result.answer_to_first_word_ms,
         "amd": "MACHINE" if result.voicemail else None,
+        "collected": storable(dict(result.collected)) or None,
+        "llm_usage": [usage_row(usage) for usage in result.llm_usage] or None,
     }
+
+
+def usage_row(usage: LlmUsage) -> dict[str, Any]:
+    """One entry of `attempts.llm_usage`."""
+    cost = usage.cost_usd
+    return asdict(usage) | {"cost_usd": None if cost is None else format(cost, "f")}
 
 
 def _coded(assigned: Assigned) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.operations import Operation, Settle
@@ -30,6 +30,11 @@ _LONG_WAIT: Final = timedelta(seconds=15)
 SPARED_AT_MOST: Final = 3
 
 
+# Made once: to put a statement together costs more than to run it.
+_TRUNK_OF = select(attempts.c.id, attempts.c.trunk).where(attempts.c.id.in_(bindparam("ids", expanding=True)))
+_TRUNKS = select(trunks).where(trunks.c.name.in_(bindparam("names", expanding=True)))
+
+
 class TrunkSigns:
     """The breakers of the trunks that these attempts are on."""
 
@@ -45,11 +50,12 @@ class TrunkSigns:
     async def load(self, conn: AsyncConnection, operations: Iterable[Operation]) -> None:
         """Read the trunks; lock those of which something may change, before any other row is locked."""
         operations = list(operations)
-        ids = {operation.attempt_id for operation in operations}
-        of_attempts = select(attempts.c.id, trunks).join(trunks, trunks.c.name == attempts.c.trunk)
-        for row in (await conn.execute(of_attempts.where(attempts.c.id.in_(ids)))).mappings():
-            self._trunk_of[row["id"]] = row["name"]
+        ids = sorted({operation.attempt_id for operation in operations})
+        for attempt_id, name in (await conn.execute(_TRUNK_OF, {"ids": ids})).all():
+            self._trunk_of[attempt_id] = name
+        for row in (await conn.execute(_TRUNKS, {"names": sorted(set(self._trunk_of.values()))})).mappings():
             self._stored[row["name"]] = Breaker.from_row(dict(row))
+        self._trunk_of = {attempt_id: name for attempt_id, name in self._trunk_of.items() if name in self._stored}
         # While all is well a good sign changes nothing: claims need not wait for settlements then.
         wanted = {name for name, breaker in self._stored.items() if breaker.health is not TrunkHealth.HEALTHY}
         failing = _failing(operations)

@@ -20,7 +20,10 @@ R = TypeVar("R")
 #: Carries out the operations in order, in one transaction; one result, or the reason for its refusal, each.
 Apply = Callable[[AsyncConnection, Sequence[O]], Awaitable[Sequence[R | Exception]]]
 
-_LARGEST = 100
+#: Operations of one group. SQLite has one writer, and what it asks holds up the loop; PostgreSQL's transactions wait
+#: for one another's locks, so that few large ones get further.
+_LARGEST_SQLITE = 40
+_LARGEST_POSTGRESQL = 100
 _SLICE = 20
 
 
@@ -29,6 +32,7 @@ class GroupCommit(Generic[O, R]):
 
     def __init__(self, database: Database, apply: Apply[O, R]) -> None:
         self._database = database
+        self._largest = _LARGEST_SQLITE if database.is_sqlite else _LARGEST_POSTGRESQL
         self._apply = apply
         self._waiting: list[tuple[O, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -49,7 +53,7 @@ class GroupCommit(Generic[O, R]):
     async def _write(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+                group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
                 await self._commit(group)
         finally:
             self._writer = None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.errors import BadDatabaseUrl, DatabaseUnreachable
+from storage.sqlite_driver import DRIVERNAME
 
 T = TypeVar("T")
 
@@ -101,6 +102,7 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
             f"cannot make the database's folder {folder}: {exc.strerror}; name another one, or make it writable"
         ) from exc
     how = {"connect_args": {"factory": _RollsBack}, "hide_parameters": True}
+    url = url.set(drivername=DRIVERNAME)
     writer = create_async_engine(url, pool_size=1, max_overflow=0, **how)
     reader = create_async_engine(url, pool_size=4, max_overflow=4, **how)
     _prepare_sqlite(writer, begin="BEGIN IMMEDIATE", query_only=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     String,
     Table,
+    Update,
     and_,
     any_,
     bindparam,
@@ -73,13 +75,18 @@ async def update_each(
         groups[tuple(match), tuple(values)].append(parameters)
     changed = 0
     for (matched, set_), parameters_list in groups.items():
-        statement = (
-            update(table)
-            .where(and_(*(table.c[name] == bindparam(f"old_{name}") for name in matched)))
-            .values({name: bindparam(f"new_{name}") for name in set_})
-        )
-        changed += (await conn.execute(statement, parameters_list)).rowcount
+        changed += (await conn.execute(_update(table, matched, set_), parameters_list)).rowcount
     return changed
+
+
+@lru_cache(maxsize=1000)
+def _update(table: Table, matched: tuple[str, ...], set_: tuple[str, ...]) -> Update:
+    """Kept, for to put a statement together costs more than to run it."""
+    return (
+        update(table)
+        .where(and_(*(table.c[name] == bindparam(f"old_{name}") for name in matched)))
+        .values({name: bindparam(f"new_{name}") for name in set_})
+    )
 
 
 def among(column: ColumnElement[Any], values: Collection[str], dialect: str) -> ColumnElement[bool]:
