@@ -83,7 +83,7 @@ def resolve(spoken: SpokenTime, now: datetime, zone: ZoneInfo) -> datetime | Non
     if spoken.after_min is not None:
         return (now.astimezone(UTC) + timedelta(minutes=spoken.after_min)).astimezone(zone)
     local = now.astimezone(zone)
-    day = _day(spoken, local.date())
+    day = day_of(spoken, local.date())
     for candidate_day in (day or local.date(), (day or local.date()) + timedelta(days=1)):
         for moment in _moments(spoken, candidate_day, local):
             at = _instant(candidate_day, moment, zone)
@@ -94,7 +94,8 @@ def resolve(spoken: SpokenTime, now: datetime, zone: ZoneInfo) -> datetime | Non
     return None
 
 
-def _day(spoken: SpokenTime, today: date) -> date | None:
+def day_of(spoken: SpokenTime, today: date) -> date | None:
+    """The day that `spoken` names, seen from `today`; None when it names none."""
     if spoken.weekday is not None:
         if spoken.next_week:
             return today + timedelta(days=7 - today.weekday() + spoken.weekday)
@@ -107,7 +108,7 @@ def _day(spoken: SpokenTime, today: date) -> date | None:
 def _moments(spoken: SpokenTime, day: date, local: datetime) -> list[time]:
     """Times of day to try on `day`, the likeliest first."""
     if spoken.hour is not None:
-        return [time(hour, spoken.minute) for hour in _hours(spoken)]
+        return [time(hour, spoken.minute) for hour in hours_of(spoken)]
     if spoken.part is None:
         return [time(DEFAULT_HOUR), *_later_today(day, local, 20)]
     _, usual, last = spoken.part.hours
@@ -122,7 +123,7 @@ def _later_today(day: date, local: datetime, last_hour: int) -> list[time]:
     return [soon.time()] if soon.date() == day and soon.hour <= last_hour else []
 
 
-def _hours(spoken: SpokenTime) -> list[int]:
+def hours_of(spoken: SpokenTime) -> list[int]:
     """Hours of the day that the spoken hour may mean."""
     hour = spoken.hour or 0
     if hour > 12 or (hour == 0 and spoken.meridiem is None):

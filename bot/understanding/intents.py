@@ -2,6 +2,7 @@
 
 A sentence is compared clause by clause, so that "No, how much do I owe?" is a question and "Yes, but call me
 tomorrow" a call-back: the yes or no that a sentence begins with counts when nothing else in it is understood.
+Of a yes and a no the last one counts, except that no yes undoes a no by itself: that is left open.
 What a negation covers has features of its own, and a sample whose negation differs from the sentence's
 counts for little.
 """
@@ -12,10 +13,12 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from bot.understanding.lexicon import Lexicon
 from bot.understanding.text import NEGATED, clauses, mark_negation, normalise, split_particles
+from bot.understanding.turns import is_back_channel
 
 _GROUP_WEIGHTS = {"w": 0.55, "p": 0.15, "c": 0.30}
 _STOP_WORD_WEIGHT = 0.25
@@ -24,6 +27,8 @@ _KEYWORD_CONFIDENCE = 0.85
 _PARTICLE_CONFIDENCE = 0.95
 #: A clause beats the yes or no before it from this confidence on.
 _CLEAR = 0.5
+#: Clauses whose likenesses are kept.
+_REMEMBERED = 256
 
 Vector = Mapping[str, float]
 
@@ -78,6 +83,8 @@ class IntentModel:
         for place, sample in enumerate(self._samples):
             for feature, weight in sample.vector.items():
                 self._postings[feature].append((place, weight))
+        #: The same words are looked at more than once: while they are said, and for several sets of offers.
+        self._likenesses = lru_cache(maxsize=_REMEMBERED)(self._compare)
         self._keywords = [
             _Keyword(intent.name, tuple(self._sample_words(keyword)))
             for intent in self._intents.values()
@@ -97,19 +104,64 @@ class IntentModel:
     def scores(self, text: str, among: Collection[str]) -> dict[str, float]:
         """The confidence of each intent that `text` has anything in common with."""
         offered = self._intents.keys() & set(among)
-        particles: dict[str, float] = {}
+        parts = self._parts(text)
+        refuses = any(self._refuses(lead, rest) for lead, rest in parts)
+        particles = self._particle_scores([word for lead, _ in parts for word in lead], offered)
         substance: dict[str, float] = {}
-        for clause in clauses(normalise(text, self._lexicon), self._lexicon):
-            lead, rest = split_particles(clause, self._lexicon)
-            _raise(particles, self._particle_scores(lead, offered))
+        for lead, rest in parts:
             if rest:
-                _raise(substance, self._clause_scores(rest, offered))
+                self._raise_last(substance, self._rest_scores(rest, offered, refuses=refuses))
+            elif self._polarity(lead) == "no":
+                self._drop(substance, "yes")
             if lead:
-                _raise(particles if not rest else substance, self._whole_scores(clause, offered))
+                _raise(substance if rest else particles, self._whole_scores([*lead, *rest], offered))
         if max(substance.values(), default=0.0) >= _CLEAR:
             return substance
         _raise(particles, substance)
         return particles
+
+    def _parts(self, text: str) -> list[tuple[list[str], list[str]]]:
+        """The particles that each clause begins with, and its rest."""
+        said = clauses(normalise(text, self._lexicon), self._lexicon)
+        return [split_particles(part, self._lexicon) for clause in said for part in self._cut(clause) if part]
+
+    def _cut(self, clause: list[str]) -> tuple[list[str], list[str]]:
+        """A no at the end or after mere assent is a clause of its own: "Right no I can not"."""
+        known = self._lexicon
+        mere = known.assents | known.yes | known.no | known.fillers
+        for place, word in enumerate(clause):
+            if word in known.no and (place == len(clause) - 1 or mere.issuperset(clause[:place])):
+                return clause[:place], clause[place:]
+        return clause, []
+
+    def _refuses(self, lead: Sequence[str], rest: Sequence[str]) -> bool:
+        """Whether a clause says no, be it with a particle or clearly in other words."""
+        if any(word in self._lexicon.no for word in lead):
+            return True
+        scores = self._likenesses(tuple(rest)) if rest else {}
+        best = max(scores, key=scores.__getitem__, default=None)
+        return best is not None and scores[best] >= _CLEAR and self._intents[best].polarity == "no"
+
+    def _rest_scores(self, rest: Sequence[str], offered: Collection[str], *, refuses: bool) -> dict[str, float]:
+        """Scores of a clause without its particles. Beside a no, mere assent is none: "No, that's okay."."""
+        scores = self._clause_scores(rest, offered)
+        if refuses and all(word in self._lexicon.assents or word in self._lexicon.fillers for word in rest):
+            self._drop(scores, "yes")
+        return scores
+
+    def _raise_last(self, scores: dict[str, float], later: Mapping[str, float]) -> None:
+        """Add the scores of a later clause, which counts where it says the contrary as clearly."""
+        opposite = {"yes": "no", "no": "yes"}
+        for name, score in later.items():
+            contrary = opposite.get(self._intents[name].polarity or "")
+            if contrary and score >= _CLEAR:
+                self._drop(scores, contrary, most=score)
+        _raise(scores, later)
+
+    def _drop(self, scores: dict[str, float], polarity: str, *, most: float = 1.0) -> None:
+        for name in [name for name, score in scores.items() if score <= most]:
+            if self._intents[name].polarity == polarity:
+                del scores[name]
 
     def _whole_scores(self, clause: Sequence[str], offered: Collection[str]) -> dict[str, float]:
         """Scores of a clause with the particles it begins with, as samples such as "hello who" do too.
@@ -119,15 +171,31 @@ class IntentModel:
         scores = self._clause_scores(clause, offered)
         return {name: score for name, score in scores.items() if not self._intents[name].polarity}
 
-    def _particle_scores(self, lead: Sequence[str], offered: Collection[str]) -> dict[str, float]:
-        """What a bare yes or no says; the first one counts."""
-        for word in lead:
-            polarity = "yes" if word in self._lexicon.yes else "no" if word in self._lexicon.no else None
-            if polarity is not None:
-                return {name: _PARTICLE_CONFIDENCE for name in offered if self._intents[name].polarity == polarity}
-        return {}
+    def _particle_scores(self, said: Sequence[str], offered: Collection[str]) -> dict[str, float]:
+        """What the yes and no of a sentence say."""
+        polarity = self._polarity(said)
+        if polarity is None:
+            return {}
+        return {name: _PARTICLE_CONFIDENCE for name in offered if self._intents[name].polarity == polarity}
+
+    def _polarity(self, said: Sequence[str]) -> str | None:
+        """The polarity of particles: a no goes before every yes that it follows, and a yes after it leaves it open.
+
+        A hum counts for yes only where nothing else tells: "Mm-hmm, no.", "No. Mm-hmm.".
+        """
+        polar = [word for word in said if word in self._lexicon.yes or word in self._lexicon.no]
+        plain = [word for word in polar if not is_back_channel(word, self._lexicon.language, agreeing=False)]
+        answers = ["no" if word in self._lexicon.no else "yes" for word in plain or polar]
+        if not answers or (answers[-1] == "yes" and "no" in answers):
+            return None
+        return answers[-1]
 
     def _clause_scores(self, clause: Sequence[str], offered: Collection[str]) -> dict[str, float]:
+        found = self._likenesses(tuple(clause))
+        return {name: score for name, score in found.items() if name in offered}
+
+    def _compare(self, clause: Sequence[str]) -> Mapping[str, float]:
+        """How like each intent a clause is; of what nobody offers too."""
         marked = mark_negation(clause, self._lexicon)
         negated = self._is_negated(marked)
         vector = self._vector(marked)
@@ -138,11 +206,10 @@ class IntentModel:
         scores: dict[str, float] = {}
         for place, product in products.items():
             sample = self._samples[place]
-            if sample.intent in offered:
-                score = product if sample.negated == negated else product * _OTHER_POLARITY
-                scores[sample.intent] = max(scores.get(sample.intent, 0.0), min(score, 1.0))
+            score = product if sample.negated == negated else product * _OTHER_POLARITY
+            scores[sample.intent] = max(scores.get(sample.intent, 0.0), min(score, 1.0))
         for keyword in self._keywords:
-            if keyword.intent in offered and _contains(marked, keyword.words):
+            if _contains(marked, keyword.words):
                 scores[keyword.intent] = max(scores.get(keyword.intent, 0.0), _KEYWORD_CONFIDENCE)
         return scores
 

@@ -12,7 +12,8 @@ class Lexicon:
     """Small words of one language, and samples of the intents that every script knows.
 
     `negations` reach over the words after them, except `question_tags` at the end of a clause;
-    `breaks` separate clauses; `yes`, `no` and `fillers` may precede what is really said.
+    `breaks` separate clauses; `yes`, `no` and `fillers` may precede what is really said. A clause of nothing but
+    `assents` promises nothing beside a no.
     `samples` and `keywords` are keyed by the name of the built-in intent.
     """
 
@@ -24,6 +25,7 @@ class Lexicon:
     yes: frozenset[str] = frozenset()
     no: frozenset[str] = frozenset()
     fillers: frozenset[str] = frozenset()
+    assents: frozenset[str] = frozenset()
     stop_words: frozenset[str] = frozenset()
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -11,6 +11,8 @@ a an the i you he she it we they me my your to of in on at is am are be been do 
 with will would have has just it's so please thanks
 """
 
+_ASSENTS = "all right okay fine good great cool i am see you it it's that is of course sure thank thanks mean"
+
 
 def _rewrites(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(pattern), replacement) for pattern, replacement in pairs)
@@ -22,7 +24,7 @@ ENGLISH = Lexicon(
         (r"(?<=\d)\s*([ap])\.?\s?m\b\.?", r" \1m"),
         (r"\b([ap])\.m\b\.?", r"\1m"),
         (r"\bo' ?clock\b|\bo clock\b", "o'clock"),
-        (r"\bmm+[- ]?hmm+\b|\buh[- ]?huh\b|\bmhm+\b", "yes"),
+        (r"\bmm+[- ]?hmm+\b|\buh[- ]?huh\b|\bmhm+\b", "mhm"),
         (r"\bcannot\b|\bcan't\b|\bcant\b", "can not"),
         (r"\bwon't\b|\bwont\b", "will not"),
         (r"\bshan't\b", "shall not"),
@@ -45,12 +47,16 @@ ENGLISH = Lexicon(
         (r"\bgotta\b", "got to"),
         (r"\bok\b|\bokey\b|\bo\.k\.", "okay"),
         (r"\b(?:there is |in )?no way\b|\bno chance\b", "never"),
-        (r"\bnot a problem\b|\bno problems?\b|\bno worries\b|\bwhy not\b|\bdo not worry\b", "yes sure"),
+        (r"\bno later than\b", "by"),
+        (
+            r"\bnot a problem\b|\bno (?:problem|issue)s?\b|\bno worries\b|\bno doubt\b|\bwhy not\b|\bdo not worry\b",
+            "yes sure",
+        ),
         (r"\bnot (?:just )?(?:right |at this )?now\b|\bnot at the moment\b", "notnow"),
     ),
     negations=frozenset({"not", "never", "neither", "refuse", "without", "unable", "doubt"}),
     breaks=frozenset({"but", "however", "though"}),
-    yes=frozenset({"yes", "yeah", "yep", "yup", "sure", "okay", "absolutely", "certainly", "definitely", "aye"}),
+    yes=frozenset({"yes", "yeah", "yep", "yup", "sure", "okay", "absolutely", "certainly", "definitely", "aye", "mhm"}),
     no=frozenset({"no", "nope", "nah"}),
     fillers=frozenset(
         {
@@ -69,8 +75,10 @@ ENGLISH = Lexicon(
             "sorry",
             "thanks",
             "actually",
+            "then",
         }
     ),
+    assents=frozenset(_ASSENTS.split()),
     stop_words=frozenset(_STOP_WORDS.split()),
     samples={
         "yes": (
@@ -228,11 +236,26 @@ ENGLISH = Lexicon(
             "what",
         ),
         "hello": ("hello", "hi", "hey", "good morning", "good afternoon", "good evening", "hello who", "are you there"),
+        "person": (
+            "can I speak to a person",
+            "let me talk to a real person",
+            "I want to talk to a human",
+            "put me through to an agent",
+            "connect me to an operator",
+            "transfer me to somebody",
+            "get me a representative",
+            "I would like to speak with your manager",
+            "can I talk to your supervisor",
+            "I do not talk to machines",
+            "are you a robot I want a human",
+            "is there a real person",
+        ),
     },
     keywords={
         "call_back": ("call me later", "call back", "call me back", "call me tomorrow", "notnow", "another time"),
         "wrong_person": ("wrong person", "wrong number", "wrong guy", "wrong man", "wrong woman", "someone else"),
         "who_is_calling": ("who is calling", "who is this", "who are you"),
         "repeat": ("repeat", "say that again"),
+        "person": ("real person", "human being", "to a person", "to a human", "to an agent", "to an operator"),
     },
 )

@@ -20,6 +20,7 @@ VIETNAMESE = Lexicon(
     yes=frozenset({"vâng", "dạ", "ừ", "ừm", "oke", "ờ", "phải"}),
     no=frozenset(),
     fillers=frozenset({"à", "ạ", "ơi", "thì", "alô"}),
+    assents=frozenset({"được", "rồi", "ạ", "tốt", "ổn", "oke", "vâng", "dạ", "thôi", "cũng", "nhé"}),
     stop_words=frozenset(
         {
             *("tôi", "em", "anh", "chị", "mình", "ạ", "nhé", "nha", "thì", "là"),
@@ -124,11 +125,21 @@ VIETNAMESE = Lexicon(
             "xin nhắc lại",
         ),
         "hello": ("alô", "alô ai đấy", "xin chào", "chào", "alô alô"),
+        "person": (
+            "cho tôi gặp nhân viên",
+            "tôi muốn nói chuyện với người thật",
+            "nối máy cho tôi gặp tổng đài viên",
+            "chuyển máy cho nhân viên",
+            "cho tôi gặp quản lý",
+            "tôi muốn gặp người thật",
+            "tôi không nói chuyện với máy",
+        ),
     },
     keywords={
         "call_back": ("gọi lại sau", "gọi lại cho", "mai gọi lại", "đang bận", "lúc khác", "khi khác"),
         "wrong_person": ("nhầm số", "gọi nhầm", "nhầm người", "nhầm máy"),
         "who_is_calling": ("bạn là ai", "anh là ai", "chị là ai"),
         "repeat": ("nhắc lại", "nói lại", "nghe không rõ"),
+        "person": ("gặp nhân viên", "người thật", "gặp tổng đài viên", "gặp quản lý"),
     },
 )

@@ -54,6 +54,8 @@ _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _ENGLISH = _Wordings(
     final=re.compile(
         rf"\b(?:take|get|remove|delete|cross|strike|keep|drop) {_OWN} (?:off|from|out of)\b"
+        r"|\b(?:taken|removed|deleted|crossed|struck|dropped) (?:off|from|out of) (?:your|the|this|that|any|all) "
+        r"(?:\w+ )?(?:lists?|system|database|records)\b"
         rf"|\b(?:remove|delete|lose|erase|forget|block) (?:my|this|our) (?:phone |telephone )?(?:number|name|details)\b"
         rf"|\bunsubscribe\b|\bopt(?:ing|ed)? ?-?(?:{_OWN} )?out\b|\b(?:do not|no) call list\b"
         rf"|\bleave (?:me|us) alone\b|\bno more (?:phone )?calls?\b"

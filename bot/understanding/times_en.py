@@ -13,10 +13,12 @@ _UNITS = [
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 ]
-_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90}
 _NUMBERS = {**{word: value for value, word in enumerate(_UNITS)}, **_TENS}
 _TENS_AND_UNITS = re.compile(rf"\b({'|'.join(_TENS)})[ -]({'|'.join(_UNITS[1:10])})\b")
 _NUMBER_WORD = re.compile(rf"\b({'|'.join(_NUMBERS)})\b")
+
+_NOUGHT = re.compile(r"\b(\d{1,2}) (?:oh|o) (\d)\b")
 
 _WEEKDAY = re.compile(
     r"\b(?:(next|this|coming) )?(?:week )?(?:on )?"
@@ -80,7 +82,7 @@ def find(text: str) -> SpokenTime:
 def _digits(normal: str) -> str:
     """Number words as digits: "ten thirty" becomes "10 30", "forty five" 45."""
     joined = _TENS_AND_UNITS.sub(lambda m: str(_TENS[m[1]] + _NUMBERS[m[2]]), normal)
-    return _NUMBER_WORD.sub(lambda m: str(_NUMBERS[m[1]]), joined)
+    return _NOUGHT.sub(r"\1 0\2", _NUMBER_WORD.sub(lambda m: str(_NUMBERS[m[1]]), joined))
 
 
 def _find_in(region: str) -> SpokenTime:
@@ -134,6 +136,8 @@ def _clock(region: str, spoken: SpokenTime) -> SpokenTime:
             return replace(spoken, hour=int(match[1]) % 24, minute=int(match[2] or 0), meridiem=match[3] or None)
     if re.search(r"\b(?:noon|midday)\b", region):
         return replace(spoken, hour=12, meridiem="pm")
+    if re.search(r"\bmidnight\b", region):
+        return replace(spoken, hour=0, meridiem="am")
     return spoken
 
 

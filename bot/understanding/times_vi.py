@@ -16,10 +16,11 @@ _UNITS = {
 _UNIT = "|".join(_UNITS)
 _TENS_WORDS = re.compile(rf"\b({_UNIT}) mươi(?: ({_UNIT}))?\b")
 _TEENS = re.compile(rf"\bmười(?: ({_UNIT}))?\b")
+_MIDNIGHT = re.compile(r"\bkhông giờ\b|\bnửa đêm\b")
 _SINGLE = re.compile(rf"\b({_UNIT})(?= (?:giờ|tiếng|phút|ngày|rưỡi|h)\b)|(?<=giờ )({_UNIT})\b")
 
 _WEEKDAY = re.compile(r"\bthứ (hai|ba|tư|bốn|năm|sáu|bảy|[2-7])\b|\b(chủ nhật)\b")
-_WEEKDAYS = {"hai": 0, "ba": 1, "tư": 2, "bốn": 2, "năm": 3, "sáu": 4, "bảy": 5}
+_WEEKDAYS = {"hai": 0, "ba": 1, "tư": 2, "bốn": 2, "năm": 3, "sáu": 4, "bảy": 5, "bẩy": 5}
 _RELATIVE = re.compile(
     r"\b(?:(?:trong|sau|khoảng) )*(nửa|\d+) (phút|tiếng|giờ|ngày|tuần)( rưỡi)?(?: đồng hồ)?(?: nữa| sau)\b"
     r"|\bsau (nửa|\d+) (phút|tiếng|ngày|tuần)( rưỡi)?\b"
@@ -52,7 +53,8 @@ def find(text: str) -> SpokenTime:
 
 
 def _digits(normal: str) -> str:
-    tens = _TENS_WORDS.sub(lambda m: str(_UNITS[m[1]] * 10 + _UNITS.get(m[2] or "", 0)), normal)
+    midnight = _MIDNIGHT.sub("0 giờ", normal)
+    tens = _TENS_WORDS.sub(lambda m: str(_UNITS[m[1]] * 10 + _UNITS.get(m[2] or "", 0)), midnight)
     teens = _TEENS.sub(lambda m: str(10 + _UNITS.get(m[1] or "", 0)), tens)
     protected = _WEEKDAY.sub(lambda m: m[0].replace(" ", "_"), teens)
     return _SINGLE.sub(lambda m: str(_UNITS[m[1] or m[2]]), protected).replace("thứ_", "thứ ").replace("_", " ")
@@ -70,7 +72,7 @@ def _day(normal: str) -> SpokenTime:
     next_week = bool(_NEXT_WEEK.search(normal))
     weekday = _WEEKDAY.search(normal)
     if weekday:
-        number = 6 if weekday[2] else _weekday_number(weekday[1])
+        number = 6 if weekday[2] else weekday_number(weekday[1])
         return SpokenTime(weekday=number, next_week=next_week)
     if next_week:
         return SpokenTime(next_week=True)
@@ -83,7 +85,8 @@ def _day(normal: str) -> SpokenTime:
     return SpokenTime()
 
 
-def _weekday_number(word: str) -> int:
+def weekday_number(word: str) -> int:
+    """0 for "hai" or "2", Monday."""
     return int(word) - 2 if word.isdigit() else _WEEKDAYS[word]
 
 

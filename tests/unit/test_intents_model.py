@@ -49,6 +49,72 @@ def test_sentences_are_understood(said: str, intent: str | None) -> None:
     assert MODEL.classify(said).intent == intent
 
 
+YES_NO = IntentModel(
+    [
+        Intent(name, (*lexicon_for("en").samples[name], more), polarity=name)
+        for name, more in (("yes", "I will pay"), ("no", "I will not pay"))
+    ],
+    lexicon_for("en"),
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Mm-hmm, no, I will not pay.",
+        "Mhm. No.",
+        "No. Mm-hmm.",
+        "Uh-huh, no thank you.",
+        "Yeah, no.",
+        "Yeah, no, I'm not sure.",
+        "Okay, no thanks.",
+        "Right, no I can't do that.",
+        "Right no.",
+        "All right, no.",
+        "Ah okay right no thank you",
+        "Yeah I mean no",
+        "No, that's okay.",
+        "I can't pay. Okay, that's fine.",
+        "I would like to pay, but no.",
+        "I will pay. I will not pay.",
+    ],
+)
+@pytest.mark.parametrize("offers", [("yes", "no"), ("no", "yes")])
+def test_a_no_outweighs_the_assent_around_it_whichever_is_offered_first(said: str, offers: tuple[str, str]) -> None:
+    assert YES_NO.classify(said, offers).intent == "no"
+
+
+@pytest.mark.parametrize("said", ["No, yes.", "No. No. Okay, bye.", "No, okay.", "Yes. No. Yes."])
+@pytest.mark.parametrize("offers", [("yes", "no"), ("no", "yes")])
+def test_a_yes_after_a_no_promises_nothing_by_itself(said: str, offers: tuple[str, str]) -> None:
+    assert YES_NO.classify(said, offers) == Understood(None, 0.0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Mm-hmm.",
+        "All right.",
+        "No, okay, I will pay.",
+        "I will not pay. Well, I will pay.",
+        "I will pay, no doubt.",
+        "Yes, no issue.",
+        "Yes, no later than Friday.",
+        "I agree, no questions.",
+    ],
+)
+def test_a_yes_stays_one_where_no_word_refuses(said: str) -> None:
+    assert YES_NO.classify(said).intent == "yes"
+
+
+@pytest.mark.parametrize("said", ["Vâng, không.", "Không, được ạ.", "Được rồi, không.", "Có. Không."])
+@pytest.mark.parametrize("offers", [("yes", "no"), ("no", "yes")])
+def test_a_vietnamese_no_outweighs_the_assent_around_it(said: str, offers: tuple[str, str]) -> None:
+    lexicon = lexicon_for("vi")
+    model = IntentModel([Intent(name, lexicon.samples[name], polarity=name) for name in ("yes", "no")], lexicon)
+    assert model.classify(said, offers).intent == "no"
+
+
 def test_a_sample_itself_is_certain_and_confidence_stays_within_bounds() -> None:
     assert MODEL.classify("How much do I owe").confidence == 1.0
     assert 0.0 < MODEL.classify("How much owe the dog").confidence < 1.0

@@ -20,6 +20,8 @@ from bot.understanding.optout import is_opt_out
         "Please stop calling me now.",
         "remove my number",
         "take me off your list",
+        "I want to be taken off your list.",
+        "Can I be removed from your calling list?",
         "take my number off the list",
         "Please take me out of your system.",
         "I don't want you to call me anymore",
