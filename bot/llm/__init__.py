@@ -1,0 +1,1 @@
+"""Language models: what they are told, what of their wishes may happen, and the way to them."""
