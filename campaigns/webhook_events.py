@@ -146,7 +146,7 @@ _OF_ATTEMPT: Final = (
     *("contact_id", "attempt_no", "call_type", "is_test", "origin", "number", "trunk", "caller_id", "originated_at"),
     *("answered_at", "ended_at", "acw_ms", "dial_status", "call_status", "action_code", "code_class"),
     *("generic_result", "hangup_by", "amd", "lost", "messages", "blocks", "cost_bot", "cost_telecom", "cost_fees"),
-    *("cost_vat", "currency", "transfer_target", "transfer_joined_ms"),
+    *("cost_vat", "currency", "transfer_target", "transfer_joined_ms", "collected"),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -44,6 +44,24 @@ class TurnLine:
     stt_ms: int | None
     voice_to_voice_ms: int | None
     barge_in_stop_ms: int | None
+    #: The recogniser's readings, the best first: text and score.
+    heard: Sequence[Mapping[str, Any]] | None
+    #: The values that were taken from it.
+    collected: Mapping[str, str] | None
+    #: What the turn took, part by part in ms.
+    latency: Mapping[str, int] | None
+
+
+@dataclass(frozen=True)
+class ModelUsage:
+    """What one language model used in a call."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    #: None where the model has no price.
+    cost_usd: Decimal | None
+    answers: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,7 @@ class AttemptDetail:
     #: The part of the talk that was the bot's; None when nobody answered.
     bot_ms: int | None
     transfer: TransferRow | None
+    llm_usage: tuple[ModelUsage, ...]
 
 
 async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetail:
@@ -114,6 +133,7 @@ async def attempt_detail(conn: AsyncConnection, attempt_id: str) -> AttemptDetai
         recording=await recording_of(conn, attempt_id),
         transfer=await _transfer(conn, attempt_id),
         **extra,
+        llm_usage=await _llm_usage(conn, attempt_id),
     )
 
 
@@ -133,6 +153,14 @@ async def _transfer(conn: AsyncConnection, attempt_id: str) -> TransferRow | Non
     tried = select(*columns, c.agent_ms, c.cost_agent).where(c.id == attempt_id, c.transfer_asked_ms.is_not(None))
     row = (await conn.execute(tried)).mappings().one_or_none()
     return TransferRow(**row) if row else None
+
+
+async def _llm_usage(conn: AsyncConnection, attempt_id: str) -> tuple[ModelUsage, ...]:
+    stored = (await conn.execute(select(attempts.c.llm_usage).where(attempts.c.id == attempt_id))).scalar_one()
+    usage = [dict(one) for one in stored or ()]
+    for one in usage:
+        one["cost_usd"] = None if one["cost_usd"] is None else Decimal(one["cost_usd"])
+    return tuple(ModelUsage(**one) for one in usage)
 
 
 async def _events(conn: AsyncConnection, attempt_id: str) -> tuple[Event, ...]:

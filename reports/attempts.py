@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -72,6 +72,8 @@ class AttemptRow:
     #: Path of the recording, relative to the recordings folder.
     recording: str | None
     recording_error: str | None
+    #: What the customer gave, by the script's names, in canonical text; None: nothing.
+    collected: Mapping[str, str] | None
 
     @property
     def cost(self) -> Decimal | None:
@@ -136,6 +138,7 @@ def attempt_rows() -> Select[Any]:
             contacts.c.name,
             recordings.c.path.label("recording"),
             recordings.c.error.label("recording_error"),
+            attempts.c.collected,
         )
         .select_from(attempts)
         .join(campaigns, campaigns.c.id == attempts.c.campaign_id)
@@ -146,12 +149,13 @@ def attempt_rows() -> Select[Any]:
 
 async def attempts_page(conn: AsyncConnection, scope: Scope, wanted: AttemptFilter, paging: Paging) -> Page[AttemptRow]:
     """One page of the attempts view; raises `BadFilter`."""
-    statement = attempt_rows().where(*placed(scope), *_attempt_conditions(wanted))
+    statement = attempt_rows().where(*placed(scope), *attempt_conditions(wanted))
     rows = (await conn.execute(order(statement, paging, ATTEMPT_SORTS, attempts.c.id))).mappings().all()
     return page_of(rows, paging, AttemptRow)
 
 
-def _attempt_conditions(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
+def attempt_conditions(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
+    """What the filter asks of a row of attempts."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.phone:
         conditions.append(plain(attempts.c.number).contains(digits_of(wanted.phone), autoescape=True))

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reports.about import about
 from reports.attempts import AttemptFilter
 from reports.errors import MailNotAccepted, MailServerUnavailable
-from reports.export import Sheet, write_xlsx
+from reports.export import write_xlsx
 from reports.letter import Attachment, compose
 from reports.overview import Overview, overview
-from reports.rows import ATTEMPT_COLUMNS, attempt_cells
 from reports.scope import Scope
+from reports.sheets import attempt_sheet
 from storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -111,8 +111,7 @@ async def _workbook(conn: AsyncConnection, report: Overview, limit_bytes: int) -
     if limit_bytes <= 0 or report.campaign is None or not report.totals.total:
         return None
     scope = report.scope
-    cells = attempt_cells(conn, scope, AttemptFilter())
-    sheet = Sheet("attempts", ATTEMPT_COLUMNS, cells, report.time_zone)
+    sheet = await attempt_sheet(conn, scope, AttemptFilter(), report.time_zone)
     with tempfile.TemporaryDirectory(prefix="campana-mail-") as folder:
         path = Path(folder) / "attempts.xlsx"
         await write_xlsx(sheet, path, about(report.campaign, scope, report.data_as_of))

@@ -36,6 +36,7 @@ def environment(package: str) -> Environment:
             "code_class": wording.CLASSES,
             "hangup_by": wording.HANGUP_BY,
             "transfer_by": wording.TRANSFER_BY,
+            "latency": wording.LATENCY_PARTS,
             "ami_reasons": wording.AMI_REASONS,
         },
         "describe_code": wording.describe_code,

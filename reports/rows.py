@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.currency import round_money
 from reports.attempt import transcripts
 from reports.attempts import AttemptFilter, AttemptRow, every_attempt
+from reports.collected import collected_of
 from reports.contacts import ContactFilter, ContactRow, every_contact
 from reports.scope import Scope
 from reports.usage import UsageRow
@@ -84,12 +85,12 @@ def seconds(ms: int | None) -> Decimal | None:
 
 
 async def attempt_cells(
-    conn: AsyncConnection, scope: Scope, wanted: AttemptFilter, sort: str = "time"
+    conn: AsyncConnection, scope: Scope, wanted: AttemptFilter, sort: str = "time", *, collected: Sequence[str] = ()
 ) -> AsyncIterator[list[Sequence[Cell]]]:
-    """Rows of the attempts export, in batches."""
+    """Rows of the attempts export, in batches; with a cell for each collected value of these names."""
     async for batch in every_attempt(conn, scope, wanted, sort):
         said = await transcripts(conn, [row.id for row in batch])
-        yield [_attempt(row, said.get(row.id)) for row in batch]
+        yield [(*_attempt(row, said.get(row.id)), *_values(row.collected, collected)) for row in batch]
 
 
 def _attempt(row: AttemptRow, transcript: str | None) -> Sequence[Cell]:
@@ -134,11 +135,16 @@ def _amount(amount: Decimal | None, currency: str) -> Decimal | None:
 
 
 async def contact_cells(
-    conn: AsyncConnection, scope: Scope, wanted: ContactFilter, sort: str = "line"
+    conn: AsyncConnection, scope: Scope, wanted: ContactFilter, sort: str = "line", *, collected: Sequence[str] = ()
 ) -> AsyncIterator[list[Sequence[Cell]]]:
-    """Rows of the contacts export, in batches."""
+    """Rows of the contacts export, in batches; with a cell for each collected value of these names."""
     async for batch in every_contact(conn, scope, wanted, sort):
-        yield [_contact(row) for row in batch]
+        given = await collected_of(conn, scope, [row.id for row in batch]) if collected else {}
+        yield [(*_contact(row), *_values(given.get(row.id), collected)) for row in batch]
+
+
+def _values(collected: Mapping[str, str] | None, names: Sequence[str]) -> Sequence[Cell]:
+    return [(collected or {}).get(name) for name in names]
 
 
 def _contact(row: ContactRow) -> Sequence[Cell]:

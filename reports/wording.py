@@ -77,6 +77,15 @@ CLASSES: Final = {
     "not_counted": "Not counted",
 }
 HANGUP_BY: Final = {"customer": "the customer", "bot": "the bot", "network": "the network", "agent": "the agent"}
+#: Parts of what a turn took (docs/reference/database.md, turns.latency).
+LATENCY_PARTS: Final = {
+    "endpointing_ms": "End of turn",
+    "stt_wait_ms": "Recognition, waiting",
+    "stt_work_ms": "Recognition, at work",
+    "understanding_ms": "Understanding",
+    "llm_first_sentence_ms": "Model's first sentence",
+    "tts_first_byte_ms": "Voice's first sound",
+}
 TRANSFER_BY: Final = {"second_leg": "called by us", "hand_over": "joined by the network"}
 #: `Reason` of Asterisk's OriginateResponse (docs/reference/call-outcomes.md).
 AMI_REASONS: Final = {

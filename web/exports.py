@@ -19,8 +19,9 @@ from starlette.types import Scope as ASGIScope
 from reports.about import about
 from reports.export import Sheet, write_csv, write_xlsx
 from reports.mail import file_stem
-from reports.rows import ATTEMPT_COLUMNS, CONTACT_COLUMNS, USAGE_COLUMNS, attempt_cells, contact_cells, usage_cells
+from reports.rows import USAGE_COLUMNS, usage_cells
 from reports.scope import CampaignHead, Scope, campaign_head
+from reports.sheets import attempt_sheet, contact_sheet
 from web.query import Query, attempt_filter, contact_filter, paging_of, scope_of
 from web.state import CampaignId, SharedDep
 from web.usage import usage_of
@@ -52,21 +53,20 @@ async def export(campaign_id: CampaignId, view: View, form: Form, request: Reque
         head = await campaign_head(conn, campaign_id)
         # What is wrong with the filters must be said before the first byte.
         scope = scope_of(query, campaign_id, head.time_zone)
-        _sheet(conn, view, scope, query, head)
+        await _sheet(conn, view, scope, query, head)
     name = f"{file_stem(head.code)}-{view.value}.{form.value}"
     with _temporary(name) as path:
         async with shared.database.read() as conn:
-            await _write(_sheet(conn, view, scope, query, head), form, path, about(head, scope, None, dict(query)))
+            sheet = await _sheet(conn, view, scope, query, head)
+            await _write(sheet, form, path, about(head, scope, None, dict(query)))
         return _Download(path, form)
 
 
-def _sheet(conn: AsyncConnection, view: View, scope: Scope, query: Query, head: CampaignHead) -> Sheet:
+async def _sheet(conn: AsyncConnection, view: View, scope: Scope, query: Query, head: CampaignHead) -> Sheet:
     if view is View.ATTEMPTS:
         sort = paging_of(query, "time").sort
-        cells = attempt_cells(conn, scope, attempt_filter(query), sort)
-        return Sheet("attempts", ATTEMPT_COLUMNS, cells, head.time_zone)
-    cells = contact_cells(conn, scope, contact_filter(query), paging_of(query, "line").sort)
-    return Sheet("contacts", CONTACT_COLUMNS, cells, head.time_zone)
+        return await attempt_sheet(conn, scope, attempt_filter(query), head.time_zone, sort)
+    return await contact_sheet(conn, scope, contact_filter(query), head.time_zone, paging_of(query, "line").sort)
 
 
 @router.get("/usage/export.{form}")

@@ -36,6 +36,8 @@ bots = Table(
     Column("speed", Float, nullable=False, default=1.0),
     Column("script", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("ears", String(64)),
+    Column("sounds", JSON),
     UniqueConstraint("account_id", "name", "version"),
 )
 

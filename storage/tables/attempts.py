@@ -102,6 +102,10 @@ attempts = Table(
     Column("cost_agent", Money),
     # The family that the bill was made of, once a person has given the attempt another code.
     Column("settled_family", String(32)),
+    # What the customer gave, by the script's names, in canonical text; null: nothing.
+    Column("collected", JSON(none_as_null=True)),
+    # What language models used: a list of {model, prompt_tokens, completion_tokens, cost_usd, answers}.
+    Column("llm_usage", JSON(none_as_null=True)),
     Index("ix_attempts_campaign", "campaign_id", "originated_at"),
     Index("ix_attempts_contact", "contact_id"),
     Index("ix_attempts_account_time", "account_id", "originated_at"),
@@ -174,6 +178,12 @@ turns = Table(
     Column("voice_to_voice_ms", Integer),
     # Interrupted bot turns: start of the customer's speech to the bot's last sample.
     Column("barge_in_stop_ms", Integer),
+    # Customer turns: the recogniser's readings, the best first, each {text, score}.
+    Column("heard", JSON(none_as_null=True)),
+    # Customer turns: the values that were taken from it, by the script's names.
+    Column("collected", JSON(none_as_null=True)),
+    # What the turn took, part by part in ms.
+    Column("latency", JSON(none_as_null=True)),
     UniqueConstraint("attempt_id", "turn_no"),
 )
 

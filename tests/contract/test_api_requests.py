@@ -24,6 +24,9 @@ from tests.support_reports import START, standard
 from web.api.bodies import LONGEST_BODY
 from web.tokens import Tokens
 
+#: Blocks that reach others in this installation's name.
+ASKS = 'webhook: {url: "https://crm.example.com/x", headers: {A: "{secret:CRM}"}}'
+WRITES = "email: {to: a@example.com, subject: Hello, body: Hello}"
 PERSON = {"number": "0901230001", "external_key": "crm-1", "variables": {"amount": "12"}}
 
 
@@ -161,6 +164,8 @@ async def test_a_campaign_from_its_creation_to_its_end(api: Api) -> None:
     _refused(await api.ask("POST", "/campaigns/SPRING/pause"), 409, "draft")
     for wrong, told in (
         ({"script": "steps: {}"}, "script"),
+        ({"script": SCRIPT.replace("- end", f"- {ASKS}\n    - end")}, "line 7: it asks a web service"),
+        ({"script": SCRIPT.replace("- end", f"- {WRITES}\n    - end")}, "line 7: it sends e-mails"),
         ({"script": {"bot": "Nobody"}}, "GET /bots"),
         ({"tariff": {"stored": 99}}, "GET /tariffs"),
         ({"tariff": {"name": "x"}}, "tariff"),

@@ -60,6 +60,17 @@ class Attempt(BaseModel):
     cost_fees: Decimal | None
     cost_vat: Decimal | None
     currency: str
+    collected: dict[str, str] | None = Field(
+        description="What the customer gave, by the script's names, in canonical text: 2026-11-27, 120.50, yes."
+    )
+
+
+class Reading(BaseModel):
+    """One reading of what was said."""
+
+    text: str
+    score: float | None = Field(description="The recogniser's confidence, 0 to 1; null where it gives none.")
+    model: str | None = Field(None, description="The recognition model that read it so.")
 
 
 class Turn(BaseModel):
@@ -74,6 +85,15 @@ class Turn(BaseModel):
     intent: str | None
     confidence: float | None
     interrupted: bool
+    stt_ms: int | None = Field(description="Customer turns: what recognising took, its wait included.")
+    voice_to_voice_ms: int | None = Field(description="Bot turns: from the customer's last sound to the bot's first.")
+    barge_in_stop_ms: int | None = Field(description="Interrupted bot turns: from the customer's first sound on.")
+    heard: list[Reading] | None = Field(description="Customer turns: the recogniser's readings, the best first.")
+    collected: dict[str, str] | None = Field(description="Customer turns: the values that were taken from it.")
+    latency: dict[str, int] | None = Field(
+        description="What the turn took, in ms: endpointing_ms, stt_wait_ms, stt_work_ms, understanding_ms; "
+        "of bot turns llm_first_sentence_ms, tts_first_byte_ms."
+    )
 
 
 class Step(BaseModel):
@@ -106,6 +126,16 @@ class Transfer(BaseModel):
     agent_ms: int
 
 
+class ModelUse(BaseModel):
+    """What one language model used in the call."""
+
+    model: str
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: Decimal | None = Field(description="By the provider's price list; null where the model has no price.")
+
+
 class WholeAttempt(Attempt):
     """One attempt with all that hangs on it."""
 
@@ -116,6 +146,7 @@ class WholeAttempt(Attempt):
     timeline: list[Step]
     recording: RecordingFacts | None
     transfer: Transfer | None
+    llm_usage: list[ModelUse]
 
 
 def _fields(row: AttemptRow) -> dict[str, object]:
@@ -132,6 +163,7 @@ def _whole(detail: AttemptDetail) -> WholeAttempt:
             "timeline": [vars(event) for event in detail.events],
             "recording": vars(recording) if recording else None,
             "transfer": vars(transfer) if transfer else None,
+            "llm_usage": [vars(used) for used in detail.llm_usage],
         }
     )
 

@@ -97,6 +97,15 @@ class Contact(BaseModel):
     origin: str
 
 
+class CalledContact(Contact):
+    """One contact, with what its calls came to."""
+
+    collected: dict[str, str] = Field(
+        description="What the customer has given in its calls, by the script's names, in canonical text; "
+        "of a name that was given twice, the later value."
+    )
+
+
 class Outcome(BaseModel):
     """What became of one contact of a batch."""
 

@@ -14,9 +14,12 @@ from campaigns.contacts import Contact as StoredContact
 from campaigns.errors import BadContact, BadVisit, CampaignError, ContactTaken
 from campaigns.explain import ContactExplained, explain_campaign_of, explain_contact_of
 from campaigns.states import ContactState
+from reports.collected import collected_of
+from reports.scope import Scope as ReportScope
 from storage.tables import contacts
 from web.api.contact_shapes import (
     BatchOutcome,
+    CalledContact,
     CampaignWhy,
     Choice,
     Clause,
@@ -172,10 +175,13 @@ async def release_contacts(campaign: CampaignRef, body: Choice, caller: CallerDe
 
 @router.get("/contacts/{contact}")
 @needs(Scope.CONTACTS_READ)
-async def get_contact(contact: ContactId, caller: CallerDep) -> Contact:
-    """One contact."""
+async def get_contact(contact: ContactId, caller: CallerDep) -> CalledContact:
+    """One contact, with what it has given in its calls."""
     await require_contact(caller, contact)
-    return contact_out(await contacts_of(caller).get(contact))
+    found = contact_out(await contacts_of(caller).get(contact))
+    async with caller.database.read() as conn:
+        given = await collected_of(conn, ReportScope(found.campaign_id, include_test=True), [contact])
+    return CalledContact(**dict(found), collected=dict(given.get(contact, {})))
 
 
 @router.patch("/contacts/{contact}")
