@@ -15,9 +15,13 @@ from typing import Final
 import aiosmtplib
 from sqlalchemy import text
 
+from bot.errors import BotError
+from campana.capacity import capacity_of, too_many
 from campana.cli.models import needed
+from campana.errors import CampanaError
 from campana.node import asterisk_trunk, sip_settings, trunk_config
 from campana.settings import AsteriskTrunkSettings, Settings, TrunkSettings
+from campana.speech_choice import SpeechUnavailable, ears_for, voice_for
 from models.errors import ModelError
 from models.store import ModelStore
 from storage.database import open_database
@@ -51,14 +55,25 @@ class Finding:
     remedy: str = ""
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Run every check, one after the other, each whatever the others found."""
+async def examine(settings: Settings, *, measure: bool = False) -> AsyncIterator[Finding]:
+    """Run every check, one after the other, each whatever the others found.
+
+    With `measure`, how many calls the models allow here is measured too, for some seconds.
+    """
     checks: list[Callable[[Settings], Awaitable[Finding]]] = [_python, _database, _disk, _models, _mail, _dashboard]
     for check in checks:
-        yield await check(settings)
+        found = await check(settings)
+        yield found
         if check is _database:
             async for finding in _clock(settings):
                 yield finding
+        if check is _models:
+            async for finding in _speech(settings):
+                yield finding
+            if measure and found.state is State.OK:
+                yield await _capacity(settings)
+    if settings.llm.model is not None:
+        yield await _language_model(settings)
     if not settings.trunks:
         yield Finding("trunks", State.WARNING, "none is set up", "add a [[trunks]] table: docs/reference/settings.md")
     for trunk in settings.trunks:
@@ -125,6 +140,47 @@ async def _models(settings: Settings) -> Finding:
     if errors:
         return Finding("models", State.FAILED, "; ".join(errors), "campana models fetch")
     return Finding("models", State.OK, ", ".join(needed(settings)))
+
+
+async def _language_model(settings: Settings) -> Finding:
+    """Ask the model one short question, for which its provider charges a few tokens."""
+    # LiteLLM and the speech pipeline take seconds to load, which no other check needs.
+    from bot.errors import BotError
+    from campana.language_models import first_words
+
+    name = "language model"
+    try:
+        first_ms = await first_words(settings.llm)
+    except BotError as error:
+        found, _, remedy = str(error).partition("; ")
+        return Finding(name, State.FAILED, found, remedy)
+    return Finding(name, State.OK, f"{settings.llm.model}: first sentence after {first_ms} ms")
+
+
+async def _speech(settings: Settings) -> AsyncIterator[Finding]:
+    """Voices and ears of languages that are second best, or not to be had."""
+    store = ModelStore(settings.models.folder)
+    for language in dict.fromkeys(("en", *settings.models.voices, *settings.models.ears)):
+        try:
+            ears_for(settings, store, language)
+            warning = voice_for(settings, store, language).warning
+        except SpeechUnavailable as error:
+            yield Finding(f"speech {language}", State.FAILED, str(error), "docs/how-to/choose-a-voice.md")
+            continue
+        if warning is not None:
+            yield Finding(f"speech {language}", State.WARNING, warning, "docs/how-to/choose-a-voice.md")
+
+
+async def _capacity(settings: Settings) -> Finding:
+    try:
+        found = await capacity_of(settings, runs=3)
+    except (ModelError, BotError, CampanaError) as error:
+        return Finding("capacity", State.WARNING, str(error), "docs/how-to/choose-a-voice.md")
+    told = f"about {found.cached} calls at once ({found.uncached} without the phrase cache); node.calls is"
+    if too_many(settings, found):
+        remedy = f"set node.calls to {found.cached}, or see docs/explanation/sizing.md"
+        return Finding("capacity", State.WARNING, f"{told} {settings.node.calls}", remedy)
+    return Finding("capacity", State.OK, f"{told} {settings.node.calls}")
 
 
 async def _mail(settings: Settings) -> Finding:

@@ -6,23 +6,31 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
 
 from bot.conversation import ScriptedConversation, SpeechRuntime
+from bot.errands import NoModel, Outside
+from bot.fetching import WebServices
+from bot.llm.needs import asks_model, require_model
 from bot.outcome import Conversation
 from bot.recording import Recordings
 from bot.script.language import Script
 from bot.script.loader import load_script
-from bot.speech.listening import WhisperListener
+from bot.speech.listening import Listener
 from bot.speech.pool import WorkPool
-from bot.speech.speaking import CachedSpeaker, WarmProgress, open_speaker
+from bot.speech.recorded import Recorded
+from bot.speech.speaking import CachedSpeaker, Speaker, WarmProgress
 from campaigns.claiming import Claim
 from campana.application import App
+from campana.language_models import open_model
+from campana.local_ears import open_local_ears
 from campana.machines import with_machines
 from campana.other_bots import other_bots
+from campana.sounds import recordings_beside, stored_recordings
+from campana.speech import Speech
 from storage.tables import bots, campaigns
 
 
@@ -33,11 +41,13 @@ class Voicebots:
     app: App
     pool: WorkPool
     recordings: Recordings
-    _listener: WhisperListener
+    outside: Outside
+    speech: Speech
     _stack: contextlib.AsyncExitStack
-    _runtimes: dict[tuple[str, str], SpeechRuntime] = field(default_factory=dict)
+    _runtimes: dict[tuple[Speaker, Listener], SpeechRuntime] = field(default_factory=dict)
     _conversations: dict[tuple[int, str], ScriptedConversation] = field(default_factory=dict)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, claim: Claim) -> Conversation:
         """The conversation for a claim, this contact's own lines spoken into the phrase cache."""
@@ -64,30 +74,58 @@ class Voicebots:
                 self._conversations[key] = await self._open(bot_id, machines)
             return self._conversations[key]
 
-    async def speaker(self, voice: str) -> CachedSpeaker:
-        """A voice of the catalogue with the shared phrase cache."""
-        folder = self.app.settings.phrase_folder
-        speaker = await asyncio.to_thread(open_speaker, self.app.models, voice, cache_dir=folder, pool=self.pool)
-        self._stack.push_async_callback(speaker.aclose)
-        return speaker
+    async def speaker(self, voice: str | None = None, language: str = "en") -> CachedSpeaker:
+        """A voice by its name, else that of a language, with the shared phrase cache."""
+        return await self.speech.speaker(language, voice)
 
     async def _open(self, bot_id: int, machines: Mapping[str, Any] | None) -> ScriptedConversation:
         async with self.app.database.read() as conn:
             bot = (await conn.execute(select(bots).where(bots.c.id == bot_id))).mappings().one()
         script = with_machines(load_script(bot["script"], bot["name"]), machines)
-        return await self.scripted(script, bot["voice"], bot["speed"])
+        recorded = stored_recordings(self.app.settings, bot["sounds"])
+        return await self.scripted(script, bot["voice"], bot["speed"], ears=bot["ears"], recorded=recorded)
 
-    async def scripted(self, script: Script, voice: str, speed: float = 1.0) -> ScriptedConversation:
-        """A conversation by this script in this voice; ears listen in the script's language."""
-        runtime = await self._runtime(voice, script.language)
-        return ScriptedConversation(script, runtime, recordings=self.recordings, speed=speed, clock=self.app.clock)
+    async def scripted(
+        self,
+        script: Script,
+        voice: str | None = None,
+        speed: float = 1.0,
+        *,
+        ears: str | None = None,
+        recorded: Mapping[str, Recorded] | None = None,
+    ) -> ScriptedConversation:
+        """A conversation by this script; voice and ears not named are those of its language.
 
-    async def _runtime(self, voice: str, language: str) -> SpeechRuntime:
-        """Ears in a language and a voice, on the one set of models that judge voice and turns."""
-        key = (voice, language)
+        `recorded` are its recorded lines; without them they are looked for beside the script's file, and what is not
+        there is said by the voice.
+        """
+        outside = await self._outside(script)
+        runtime = await self._runtime(voice, ears, script.language)
+        files = await recordings_beside(script) if recorded is None else recorded
+        if files:
+            runtime = runtime.with_recorded(self.speech.recorded(files))
+        return ScriptedConversation(
+            script, runtime, recordings=self.recordings, speed=speed, clock=self.app.clock, outside=outside
+        )
+
+    async def _outside(self, script: Script) -> Outside:
+        """What the script may ask; the way to language models is opened for the first that wants one."""
+        if not asks_model(script):
+            return self.outside
+        llm = self.app.settings.llm
+        require_model(script, llm.model)
+        async with self._asking:
+            if isinstance(self.outside.model, NoModel):
+                model = await self._stack.enter_async_context(open_model(llm))
+                self.outside = replace(self.outside, model=model)
+        return self.outside
+
+    async def _runtime(self, voice: str | None, ears: str | None, language: str) -> SpeechRuntime:
+        """Ears and a voice, on the one set of models that judge voice and turns."""
+        speaker = await self.speech.speaker(language, voice)
+        listener = await self.speech.listener(language, ears)
+        key = (speaker, listener)
         if key not in self._runtimes:
-            speaker = await self.speaker(voice)
-            listener = self._listener.in_language(language)
             first = next(iter(self._runtimes.values()), None)
             if first is not None:
                 self._runtimes[key] = first.with_voice(listener, speaker)
@@ -101,11 +139,14 @@ class Voicebots:
 async def open_voicebots(app: App) -> AsyncIterator[Voicebots]:
     """Load the ears; voices follow with the bots that use them. Raises `ModelError` when a model is missing."""
     settings = app.settings
-    folder = await asyncio.to_thread(app.models.path, settings.models.listening)
     pool = WorkPool(settings.models.workers, name="speech")
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pool.aclose)
-        listener = await asyncio.to_thread(WhisperListener.load, folder, pool=pool)
+        speech = Speech(settings, app.models, pool, stack, open_local_ears)
+        await asyncio.to_thread(speech.cache.prune)
+        await speech.load_usual_ears()
         recordings = Recordings(settings.recordings_folder)
         stack.push_async_callback(recordings.aclose)
-        yield Voicebots(app, pool, recordings, listener, stack)
+        secrets = {name: secret.get_secret_value() for name, secret in settings.secrets.items()}
+        services = await stack.enter_async_context(WebServices.open(secrets))
+        yield Voicebots(app, pool, recordings, Outside(services), speech, stack)

@@ -25,8 +25,8 @@ def model_folder(model_id: str) -> Path:
 class AlwaysComplete:
     """A `bot.speech.turn_end.TurnEnd` for which every pause ends the turn."""
 
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
-        return True
+    async def likelihood(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> float:
+        return 1.0
 
 
 @pytest.fixture(scope="module")

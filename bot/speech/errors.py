@@ -37,3 +37,18 @@ class VoiceUnavailable(SpeechError):
 
 class SynthesisFailed(SpeechError):
     """The voice gave no sound for a text."""
+
+
+class BadService(SpeechError):
+    """A speech service cannot be used as the settings have it."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"speech service {name}: {what}; see docs/how-to/use-hosted-speech.md")
+
+
+class HostedSpeechFailed(SpeechError):
+    """A speech service on another machine gave no result."""
+
+
+class ServiceUnreachable(HostedSpeechFailed):
+    """There is no connection to a speech service, or it broke off."""

@@ -73,6 +73,15 @@ class PhraseCache:
         #: Keys used from memory since the last pruning, of which the files know nothing.
         self._used: set[str] = set()
 
+    @property
+    def held_bytes(self) -> int:
+        """Sound in memory now; never more than `memory_bytes`."""
+        return self._held
+
+    def disk_bytes(self) -> int:
+        """Sound on disk now, of all processes. Blocking."""
+        return sum(stat.st_size for _, stat in _files(self._folder)) if self._folder is not None else 0
+
     def get(self, phrase: Phrase) -> bytes | None:
         """PCM of a line, or None. From disk it costs a file read of some 10 kB."""
         key = phrase.key

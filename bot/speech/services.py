@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
+import structlog
 from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from bot.errors import SpeechError
 from bot.frames import LineFrame, LineMarkFrame
+from bot.speech.recorded import RecordedLines
 from bot.speech.sound import silence
 from bot.speech.speaking import PAUSE_MS, Speaker
 from bot.transport import chunk_bytes
+
+_log = structlog.get_logger(__name__)
 
 #: The first piece of a line is short so that it is on its way before the rest is cut up.
 _FIRST_PIECE_MS: Final = 200
@@ -30,9 +34,16 @@ class Voice(FrameProcessor):
     """Says `LineFrame`s, from the phrase cache or as the speaker renders them."""
 
     def __init__(
-        self, speaker: Speaker, *, rate_hz: int, speed: float, on_failure: Callable[[BaseException], None]
+        self,
+        speaker: Speaker,
+        *,
+        rate_hz: int,
+        speed: float,
+        on_failure: Callable[[BaseException], None],
+        recorded: RecordedLines | None = None,
     ) -> None:
         super().__init__()
+        self._recorded = recorded
         self._speaker = speaker
         self._rate_hz = rate_hz
         self._speed = speed
@@ -53,8 +64,12 @@ class Voice(FrameProcessor):
 
     async def _say(self, line: LineFrame) -> None:
         mark: Frame | None = self._mark(line, begins=True)
-        async for pcm in self._sound(line.text):
+        asked_at = asyncio.get_running_loop().time()
+        async for pcm in self._sound_of(line):
             if mark is not None:
+                if line.line == 0 and line.turn is not None:
+                    waited_s = asyncio.get_running_loop().time() - asked_at
+                    line.turn.tts_first_byte_ms = round(waited_s * 1000)
                 await self._begin(line, mark)
                 mark = None
             for piece in self._pieces(pcm):
@@ -70,6 +85,26 @@ class Voice(FrameProcessor):
             pause = self._whole(silence(PAUSE_MS, self._rate_hz))
             await self._push(TTSAudioRawFrame(pause, self._rate_hz, 1), line)
         await self._push(mark, line)
+
+    async def _sound_of(self, line: LineFrame) -> AsyncIterator[bytes]:
+        if line.audio is not None and (played := await self._played(line.audio)) is not None:
+            yield played
+            return
+        async for pcm in self._sound(line.text):
+            yield pcm
+
+    async def _played(self, name: str) -> bytes | None:
+        """A recorded line; None when it cannot be had: the voice then says its text."""
+        if self._recorded is None:
+            return None
+        cached = self._recorded.cached(name, self._rate_hz)
+        if cached is not None:
+            return cached
+        try:
+            return await self._recorded.sound(name, self._rate_hz)
+        except SpeechError as error:
+            _log.warning("speaking.no_recording", error=str(error))
+            return None
 
     async def _sound(self, text: str) -> AsyncIterator[bytes]:
         cached = self._speaker.cached(text, self._rate_hz, self._speed)

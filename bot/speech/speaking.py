@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Final, Protocol
 import structlog
 
 from bot.errors import SpeechError
-from bot.speech.errors import SynthesisFailed, VoiceUnavailable
+from bot.reading import aloud
+from bot.speech.errors import PoolFull, SynthesisFailed, VoiceUnavailable
 from bot.speech.phrases import Phrase, PhraseCache
 from bot.speech.pool import Done, Job, Priority, WorkPool
 from bot.speech.sentences import sentences
@@ -39,6 +41,13 @@ class WarmResult:
     cached: int
     work_ms: int
     failed: tuple[str, ...] = ()
+    #: Why the last of them failed.
+    error: SpeechError | None = None
+
+    @property
+    def mute(self) -> bool:
+        """Whether the voice could not say a single one."""
+        return bool(self.failed) and not self.rendered and not self.cached
 
 
 class Speaker(Protocol):
@@ -78,8 +87,11 @@ class _Rendering:
 class CachedSpeaker:
     """A `Speaker` over any `Voice`: cache, one rendering for equal requests at once, and the shared pool."""
 
-    def __init__(self, voice: Voice, cache: PhraseCache, pool: WorkPool, *, owns_pool: bool = False) -> None:
+    def __init__(
+        self, voice: Voice, cache: PhraseCache, pool: WorkPool, *, owns_pool: bool = False, language: str = ""
+    ) -> None:
         self._voice = voice
+        self._language = language
         self._cache = cache
         self._pool = pool
         self._owns_pool = owns_pool
@@ -123,7 +135,8 @@ class CachedSpeaker:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._pool.workers):
                 group.create_task(self._warm_each(queue, work))
-        return WarmResult(work.rendered, len(phrases) - len(missing), work.work_ms, tuple(work.failed))
+        cached = len(phrases) - len(missing)
+        return WarmResult(work.rendered, cached, work.work_ms, tuple(work.failed), work.error)
 
     async def aclose(self) -> None:
         """See `Speaker`."""
@@ -138,7 +151,8 @@ class CachedSpeaker:
         slowest, fastest = SPEEDS
         if not slowest <= speed <= fastest:
             raise SynthesisFailed(f"speed {speed} is outside {slowest} to {fastest}; 1.0 is the voice's own")
-        return [Phrase(self._voice.fingerprint, sentence, speed, rate_hz) for sentence in sentences(text)]
+        words = aloud(text, self._language)
+        return [Phrase(self._voice.fingerprint, sentence, speed, rate_hz) for sentence in sentences(words)]
 
     async def _warm_each(self, phrases: Iterable[Phrase], work: _Warming) -> None:
         for phrase in phrases:
@@ -147,6 +161,7 @@ class CachedSpeaker:
             except SpeechError as error:
                 _log.warning("speaking.warm_failed", error=str(error))
                 work.failed.append(phrase.text)
+                work.error = error
             else:
                 work.rendered += 1
                 work.work_ms += done.work_ms
@@ -162,7 +177,9 @@ class CachedSpeaker:
     def _prepare(self, phrase: Phrase) -> None:
         # It is rendered while the sentence before it plays; recognition for anybody goes first.
         if self._cache.get(phrase) is None:
-            self._start(phrase, Priority.LATER)
+            # Where too much waits already it is rendered when its turn comes.
+            with contextlib.suppress(PoolFull):
+                self._start(phrase, Priority.LATER)
 
     def _start(self, phrase: Phrase, priority: Priority) -> _Rendering:
         rendering = self._under_way.get(phrase)
@@ -215,6 +232,7 @@ class _Warming:
         self.done = done
         self.rendered = self.work_ms = 0
         self.failed: list[str] = []
+        self.error: SpeechError | None = None
         self._progress = progress
 
     def tell(self) -> None:
@@ -227,23 +245,39 @@ class PiperSpeaker(CachedSpeaker):
 
     @classmethod
     def load(
-        cls, model_dir: Path, *, cache_dir: Path | None = None, pool: WorkPool | None = None, sha256: str | None = None
+        cls,
+        model_dir: Path,
+        *,
+        cache_dir: Path | None = None,
+        pool: WorkPool | None = None,
+        sha256: str | None = None,
+        cache: PhraseCache | None = None,
     ) -> PiperSpeaker:
         """Load the voice in `model_dir` (`ModelStore.path`); blocks about a second.
 
-        Without `pool` it gets one of its own, closed by `aclose`; without `cache_dir` lines are kept in memory only.
+        Without `pool` it gets one of its own, closed by `aclose`; without `cache` or `cache_dir` lines are kept in
+        memory only.
         """
         voice = PiperVoice.load(model_dir, sha256=sha256)
-        return cls(voice, _open_cache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
+        cache = cache or _open_cache(cache_dir)
+        return cls(voice, cache, pool or WorkPool(), owns_pool=pool is None, language=voice.language)
 
 
 class EspeakSpeaker(CachedSpeaker):
     """espeak-ng, for languages without a Piper voice on this machine."""
 
     @classmethod
-    def load(cls, language: str, *, cache_dir: Path | None = None, pool: WorkPool | None = None) -> EspeakSpeaker:
+    def load(
+        cls,
+        language: str,
+        *,
+        cache_dir: Path | None = None,
+        pool: WorkPool | None = None,
+        cache: PhraseCache | None = None,
+    ) -> EspeakSpeaker:
         """Raises `VoiceUnavailable` when espeak-ng is not installed."""
-        return cls(EspeakVoice(language), _open_cache(cache_dir), pool or WorkPool(), owns_pool=pool is None)
+        cache = cache or _open_cache(cache_dir)
+        return cls(EspeakVoice(language), cache, pool or WorkPool(), owns_pool=pool is None, language=language)
 
 
 def _open_cache(folder: Path | None) -> PhraseCache:
@@ -253,9 +287,14 @@ def _open_cache(folder: Path | None) -> PhraseCache:
 
 
 def open_speaker(
-    store: ModelStore, voice_id: str, *, cache_dir: Path | None = None, pool: WorkPool | None = None
+    store: ModelStore,
+    voice_id: str,
+    *,
+    cache_dir: Path | None = None,
+    pool: WorkPool | None = None,
+    cache: PhraseCache | None = None,
 ) -> CachedSpeaker:
-    """The speaker for a voice of the catalogue; blocks about a second.
+    """The speaker for a voice of the catalogue; blocks about a second. Several may share one `cache`.
 
     A voice whose model is missing is replaced by the engine that its catalogue entry names as fallback, if that is
     installed; else `models.errors.ModelMissing` (or `ModelCorrupt`) says what to do.
@@ -266,14 +305,15 @@ def open_speaker(
     except ModelMissing as error:
         if model.fallback is None:
             raise
-        return _fallback(model.fallback, error, cache_dir, pool)
-    return PiperSpeaker.load(folder, cache_dir=cache_dir, pool=pool, sha256=store.sha256(voice_id, ".onnx"))
+        return _fallback(model.fallback, error, cache or _open_cache(cache_dir), pool)
+    sha256 = store.sha256(voice_id, ".onnx")
+    return PiperSpeaker.load(folder, cache_dir=cache_dir, pool=pool, sha256=sha256, cache=cache)
 
 
-def _fallback(name: str, missing: ModelMissing, cache_dir: Path | None, pool: WorkPool | None) -> EspeakSpeaker:
+def _fallback(name: str, missing: ModelMissing, cache: PhraseCache, pool: WorkPool | None) -> EspeakSpeaker:
     language = name.removeprefix("espeak-ng:")
     try:
-        speaker = EspeakSpeaker.load(language, cache_dir=cache_dir, pool=pool)
+        speaker = EspeakSpeaker.load(language, cache=cache, pool=pool)
     except VoiceUnavailable as error:
         raise missing from error
     _log.warning("speaking.fallback_voice", model=missing.model_id, engine="espeak-ng", language=language)

@@ -19,8 +19,8 @@ _LONGEST_S: Final = 8
 class TurnEnd(Protocol):
     """Tells a finished turn from a pause for thought."""
 
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
-        """Whether the turn in `pcm`, whose last `silence_ms` are silent, sounds finished."""
+    async def likelihood(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> float:
+        """How likely the turn in `pcm`, whose last `silence_ms` are silent, is finished by its sound: 0 to 1."""
         ...
 
 
@@ -34,10 +34,9 @@ class SmartTurn:
         self._model = LocalSmartTurnAnalyzerV3(smart_turn_model_path=str(path), sample_rate=_RATE_HZ, cpu_count=1)
         self._pool = pool
 
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+    async def likelihood(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> float:
         """See `TurnEnd`. Raises `PoolFull` or `PoolClosed`."""
-        done = await self._pool.run(lambda: self.probability(pcm, rate_hz, silence_ms), priority=Priority.NOW)
-        return done.value > 0.5
+        return (await self._pool.run(lambda: self.probability(pcm, rate_hz, silence_ms), priority=Priority.NOW)).value
 
     def probability(self, pcm: bytes, rate_hz: int, silence_ms: int) -> float:
         """How likely the turn is finished; blocks about 50 ms."""

@@ -91,6 +91,11 @@ class VoiceActivity:
         #: First sample of the present (or last) voice, and the one after its last voiced sample.
         self.voice_start = self.voice_end = 0
 
+    @property
+    def rising(self) -> bool:
+        """Whether the last window held a voice, although it may still be too short to count."""
+        return self._voiced > 0
+
     def feed(self, pcm: bytes) -> list[Activity]:
         """Judge 16-bit PCM of any length; what changed, in order."""
         self._buffer = np.concatenate((self._buffer, np.frombuffer(pcm, dtype="<i2")))

@@ -45,6 +45,8 @@ class PiperVoice:
         self._voice = voice
         self.fingerprint = fingerprint
         self.rate_hz = int(voice.config.sample_rate)
+        #: Tag of the language that the voice speaks.
+        self.language = str(voice.config.espeak_voice)
 
     @classmethod
     def load(cls, model_dir: Path, *, sha256: str | None = None) -> PiperVoice:

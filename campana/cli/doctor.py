@@ -23,7 +23,7 @@ async def _examine(settings: Settings, *, as_json: bool) -> bool:
     from campana.doctor import State, examine
 
     found = []
-    async for finding in examine(settings):
+    async for finding in examine(settings, measure=True):
         found.append(finding)
         if as_json:
             continue

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from campana.cli.context import AsJson, console, print_json, settings_of, stderr
 from campana.settings import Settings
+from campana.speech_choice import ESPEAK
 from models.progress import Phase
 from models.progress import Progress as Step
 from models.shelf import State, Status
@@ -27,8 +28,10 @@ def store_of(settings: Settings) -> ModelStore:
 
 def needed(settings: Settings) -> list[str]:
     """The models that conversations need: ears, voice, voice activity and turn detection."""
-    chosen = [settings.models.listening, settings.models.speaking, "vad", "turn"]
-    return list(dict.fromkeys(chosen))
+    models, services = settings.models, settings.services
+    chosen = [models.listening, models.speaking, *models.ears.values(), *models.voices.values(), "vad", "turn"]
+    elsewhere = {service.name for service in (*services.tts, *services.stt)}
+    return [name for name in dict.fromkeys(chosen) if name not in elsewhere and not name.startswith(ESPEAK)]
 
 
 @app.command("list", epilog="Example: campana models list --json")

@@ -90,7 +90,7 @@ async def test_a_decoder_that_loops_on_a_short_window_is_caught(
     joe: PiperSpeaker, base_listener: WhisperListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pcm = await joe.synthesise("No.", rate_hz=RATE)
-    monkeypatch.setattr(whisper, "WINDOW_S", 2.0)
+    monkeypatch.setattr(whisper, "WINDOWS_S", (2.0, whisper.FULL_WINDOW_S))
     with monkeypatch.context() as unguarded:
         unguarded.setattr(whisper.Reading, "loops", False)
         assert len(_words((await base_listener.transcribe(pcm, RATE)).text)) > 3

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.speech.errors import PoolClosed, SynthesisFailed
 from bot.speech.phrases import PhraseCache
-from bot.speech.pool import WorkPool
+from bot.speech.pool import Priority, WorkPool
 from bot.speech.sound import Samples, silence
 from bot.speech.speaking import PAUSE_MS, CachedSpeaker
 
@@ -132,6 +132,30 @@ async def test_the_next_sentence_is_rendered_while_one_is_played(speaker: Cached
     await anext(stream)
 
 
+async def test_no_room_to_render_the_next_sentence_early_harms_nothing(voice: ToneVoice) -> None:
+    pool = WorkPool(2, max_waiting=1)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return gate.wait(60)
+
+    pool.submit(hold, priority=Priority.LATER)
+    try:
+        assert await asyncio.to_thread(begun.wait, 60)
+        pool.submit(gate.is_set, priority=Priority.LATER)
+        speaker = CachedSpeaker(voice, PhraseCache(None), pool)
+        stream = speaker.stream("First one. Second one.", rate_hz=RATE)
+        parts = [await anext(stream)]
+        assert pool.stats().waiting_later == 1
+        parts += [part async for part in stream]
+        assert b"".join(parts) == speaker.cached("First one. Second one.", RATE)
+    finally:
+        gate.set()
+        await pool.aclose()
+    assert voice.said == ["First one.", "Second one."]
+
+
 async def test_sentences_are_parted_by_a_pause_and_shared_by_texts(speaker: CachedSpeaker, voice: ToneVoice) -> None:
     both = await speaker.synthesise("One here. Two here.", rate_hz=RATE)
     one = await speaker.synthesise("One here.", rate_hz=RATE)
@@ -232,3 +256,11 @@ async def test_a_lost_cache_costs_a_rendering_only(voice: ToneVoice, tmp_path: P
     assert await third.synthesise("Hello.", rate_hz=RATE) == pcm
     assert len(voice.said) == 2
     await pool.aclose()
+
+
+async def test_figures_are_words_before_they_are_cut_and_rendered(voice: ToneVoice, tmp_path: Path) -> None:
+    speaker = CachedSpeaker(voice, PhraseCache(tmp_path), WorkPool(1), owns_pool=True, language="en-us")
+    await speaker.synthesise("It is 2.5 at 14:30. Yes.", rate_hz=8000)
+    assert voice.said == ["It is two point five at two thirty PM.", "Yes."]
+    assert speaker.cached("It is two point five at two thirty PM. Yes.", 8000) is not None
+    await speaker.aclose()

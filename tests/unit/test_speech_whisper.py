@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from bot.speech.errors import BadAudio, BadLanguage
-from bot.speech.listening import CannedListener, WhisperListener
+from bot.speech.listening import CannedListener, FastModel, WhisperListener
 from bot.speech.pool import WorkPool
-from bot.speech.whisper import FULL_WINDOW_S, RATE_HZ, Whisper, pieces, repeats, token_cap
+from bot.speech.relief import Relief, ReliefParams
+from bot.speech.whisper import FULL_WINDOW_S, RATE_HZ, Whisper, pieces, repeats, token_cap, windows
 
 VOCABULARY = ["<|startoftranscript|>", "<|en|>", "<|vi|>", "<|transcribe|>", "<|notimestamps|>", "yes", "no", "agree"]
 VOCABULARY += [f"w{n}" for n in range(30)]
@@ -82,11 +85,11 @@ def test_the_cap_grows_with_duration_up_to_the_decoders_half() -> None:
     assert token_cap(60.0, dense=True) == 224
 
 
-def test_an_ordinary_answer_is_asked_for_once_on_ten_seconds() -> None:
+def test_an_ordinary_answer_is_asked_for_once_on_six_seconds() -> None:
     model = Scripted({0: "yes agree"})
     reading = Whisper(model, Words(), _mel).read(_sound(1.0), "en")
     assert (reading.text, reading.retried) == ("yes agree", False)
-    assert model.windows == [1000]
+    assert model.windows == [600]
     assert model.prompts == [[0, 1, 3, 4]]
     assert model.max_lengths == [2 * token_cap(1.0, dense=False)]
 
@@ -97,25 +100,56 @@ def test_a_long_utterance_gets_a_second_more_than_it_lasts() -> None:
     assert model.windows == [1500]
 
 
-def test_a_loop_is_asked_for_once_more_on_the_full_window() -> None:
-    model = Scripted({1000: "yes " * 8, 3000: "yes"})
+@pytest.mark.parametrize(
+    ("duration_s", "shortest", "tried"),
+    [
+        (1.0, True, [6.0, 10.0, 30.0]),
+        (5.0, True, [6.0, 10.0, 30.0]),
+        (5.1, True, [10.0, 30.0]),
+        (1.0, False, [10.0, 30.0]),
+        (9.5, True, [10.5, 30.0]),
+        (28.0, True, [29.0, 30.0]),
+    ],
+)
+def test_windows_grow_from_the_shortest_that_leaves_a_second(
+    duration_s: float, shortest: bool, tried: list[float]
+) -> None:
+    assert windows(duration_s, shortest=shortest) == tried
+
+
+@pytest.mark.parametrize(
+    ("multilingual", "language", "window"), [(True, "en", 600), (True, "vi", 1000), (False, "en", 1000)]
+)
+def test_the_shortest_window_is_for_english_on_the_larger_models(
+    multilingual: bool, language: str, window: int
+) -> None:
+    model = Scripted({0: "yes"}, is_multilingual=multilingual)
+    Whisper(model, Words(), _mel).read(_sound(1.0), language)
+    assert model.windows == [window]
+
+
+def test_a_loop_is_asked_for_on_the_next_longer_windows() -> None:
+    model = Scripted({600: "yes " * 8, 1000: "yes " * 6, 3000: "yes"})
     reading = Whisper(model, Words(), _mel).read(_sound(1.0), "en")
     assert (reading.text, reading.retried) == ("yes", True)
-    assert model.windows == [1000, int(FULL_WINDOW_S * 100)]
+    assert model.windows == [600, 1000, int(FULL_WINDOW_S * 100)]
+    model = Scripted({600: "yes " * 8, 1000: "yes"})
+    assert Whisper(model, Words(), _mel).read(_sound(1.0), "en").text == "yes"
+    assert model.windows == [600, 1000]
 
 
 def test_an_answer_that_reached_the_cap_is_a_loop() -> None:
     words = [f"w{n}" for n in range(token_cap(0.1, dense=False) + 1)]
-    model = Scripted({1000: " ".join(words[:-2]), 3000: "agree"})
+    model = Scripted({600: " ".join(words[:-2]), 1000: "agree"})
     assert Whisper(model, Words(), _mel).read(_sound(0.1), "en").text == " ".join(words[:-2])
-    model = Scripted({1000: " ".join(words), 3000: "agree"})
+    model = Scripted({600: " ".join(words), 1000: "agree"})
     assert Whisper(model, Words(), _mel).read(_sound(0.1), "en").text == "agree"
 
 
-def test_whoever_says_it_over_and_over_is_heard_after_one_retry() -> None:
+def test_whoever_says_it_over_and_over_is_heard_in_the_end() -> None:
     model = Scripted({0: "no " * 8})
     assert Whisper(model, Words(), _mel).read(_sound(3.0), "en").text == ("no " * 8).strip()
-    assert len(model.windows) == 2
+    assert len(model.windows) == 3
 
 
 @pytest.mark.parametrize(
@@ -171,11 +205,74 @@ async def test_a_listener_tells_durations_and_speaks_other_languages_on_the_same
     assert (heard.text, heard.audio_ms) == ("yes", 1000)
     await listener.in_language("vi").transcribe(bytes(32000), 16000)
     assert model.prompts == [[0, 1, 3, 4], [0, 2, 3, 4]]
-    assert listener.stats().done == 2
+    assert listener.stats().pool.done == 2
     with pytest.raises(BadAudio):
         await listener.transcribe(b"abc", 8000)
     await listener.aclose()
     assert (await pool.run(lambda: 1)).value == 1
+    await pool.aclose()
+
+
+@dataclass
+class Told:
+    """The clock of `Relief`, moved by hand."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_recognition_leaves_for_the_fast_model_and_comes_back_with_calm() -> None:
+    clock = Told()
+    relief = Relief(ReliefParams(above_ms=150, below_ms=50, calm_s=5.0), clock=clock)
+    assert [relief.wanted(wait_ms) for wait_ms in (0, 150, 151, 0)] == [False, False, True, True]
+    clock.now = 4.0
+    assert relief.wanted(60), "not calm yet: the five seconds begin anew"
+    clock.now = 8.9
+    assert relief.wanted(50)
+    clock.now = 9.0
+    assert not relief.wanted(50)
+    assert not relief.wanted(100), "as before, only more than 150 ms count"
+    assert relief.wanted(200)
+
+
+class Stuck(Scripted):
+    """Each reading takes time on the clock that `Relief` reads, so that whoever queues behind it waits."""
+
+    clock: Told
+    takes_s: float = 0.4
+
+    def encode(self, features: object) -> int:
+        self.clock.now += self.takes_s
+        return super().encode(features)
+
+
+@pytest.mark.parametrize(("language", "names"), [("en", ["usual", "fast", "fast"]), ("vi", ["usual"] * 3)])
+async def test_who_waits_behind_others_is_heard_by_the_fast_model(language: str, names: list[str]) -> None:
+    clock, pool, begun, go_on = Told(), WorkPool(1), threading.Event(), threading.Event()
+    usual, quick = Stuck({0: "yes"}), Stuck({0: "no"}, is_multilingual=False)
+    usual.clock = quick.clock = clock
+    fast = FastModel("fast", Whisper(quick, Words(), _mel), Relief(clock=clock))
+    listener = WhisperListener(Whisper(usual, Words(), _mel), pool, "en", name="usual", fast=fast)
+    heard = listener.in_language(language)
+
+    def occupied() -> None:
+        begun.set()
+        go_on.wait(60)
+
+    first = asyncio.create_task(pool.run(occupied))
+    await asyncio.to_thread(begun.wait, 60)
+    waiting = [asyncio.create_task(heard.transcribe(bytes(16000), 8000)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert pool.stats().waiting_now == 3
+    go_on.set()
+    await first
+    said = [await task for task in waiting]
+    assert [one.model for one in said] == names
+    assert [one.text for one in said] == ["yes" if name == "usual" else "no" for name in names]
+    assert listener.stats().heard == {name: names.count(name) for name in names}
+    assert listener.stats().relieved is (language == "en")
     await pool.aclose()
 
 
