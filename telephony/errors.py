@@ -46,3 +46,7 @@ class MediaNotConnected(TelephonyError):
 
 class MediaProtocolError(TelephonyError):
     """What came over an audio connection is not its protocol."""
+
+
+class BadOffer(TelephonyError):
+    """What a browser offers for a call cannot be answered."""

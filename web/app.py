@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from reports.errors import BadFilter, NoSuchAttempt, NoSuchCampaign, ReportError
 from storage.clock import Clock, SystemClock
 from storage.database import Database
-from web import calls, campaigns, exports, live, new_call, recordings, trunks, usage
+from web import calls, campaigns, exports, live, new_call, recordings, talk, trunks, usage
 from web.access import API_PREFIX, Guard
 from web.api.app import PREFIX, create_api
 from web.api.ports import ApiPorts
@@ -22,6 +22,7 @@ from web.control import CampaignControl
 from web.errors import ControlRefused
 from web.rendering import page
 from web.state import Shared, WebSettings
+from web.talking import TalkDesk
 
 _STATIC = Path(__file__).parent / "static"
 _STATUS: dict[type[Exception], int] = {NoSuchCampaign: 404, NoSuchAttempt: 404, BadFilter: 400, ControlRefused: 409}
@@ -34,15 +35,16 @@ def create_app(
     control: CampaignControl | None = None,
     clock: Clock | None = None,
     api: ApiPorts | None = None,
+    talk_desk: TalkDesk | None = None,
 ) -> FastAPI:
     """The dashboard over an open database; `control`, when given, puts start, pause and stop on the pages.
 
-    With `api` the API is served too, under /api/v1.
+    With `api` the API is served too, under /api/v1; with `talk_desk` the bots can be talked to, at /talk.
     """
     app = FastAPI(title="Campana", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.shared = Shared(database, settings, control, clock or SystemClock(), api=api)
+    app.state.shared = Shared(database, settings, control, clock or SystemClock(), api=api, talk=talk_desk)
     app.add_middleware(Guard, api_hosts=settings.api_hosts)
-    for part in (campaigns, calls, new_call, live, recordings, exports, usage, trunks):
+    for part in (campaigns, calls, new_call, live, recordings, exports, usage, trunks, talk):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=_STATIC))
     if api is not None:

@@ -14,6 +14,7 @@ from storage.clock import Clock, SystemClock
 from storage.database import Database
 from web.api.ports import ApiPorts
 from web.control import CampaignControl
+from web.talking import TalkDesk
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Shared:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: What the API is given; None: it is not served.
     api: ApiPorts | None = None
+    #: Where test calls are asked for; None: nobody can be talked to.
+    talk: TalkDesk | None = None
 
 
 def _shared(request: Request) -> Shared:
