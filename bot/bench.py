@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import random
 import resource
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
 import numpy as np
 
+from bot.bench_parts import Parts, PartsNoted
 from bot.conversation import ScriptedConversation, SpeechRuntime
 from bot.loopback import LoopbackCall
 from bot.outcome import Job, OptOut
 from bot.phrasebook import UTTERANCES
 from bot.script.loader import load_script
-from bot.speech.speaking import Speaker
+from bot.speech.speaking import Speaker, WarmProgress, WarmResult
 from bot.speech.voice_activity import SileroModel, VoiceActivity
 from telephony.errors import MediaClosed
 
@@ -36,12 +37,17 @@ SCRIPT: Final = """
 script: bench
 intents:
   never: {samples: [xylophone quartz]}
+  answer: {samples: [this is what was said]}
 silence: {after_ms: 60000, say: "Hello?", goto: talk}
 steps:
   talk:
     - say: Thank you, I have written that down for you. Is there anything else that you would like to tell me today?
-    - listen: {intents: {never: talk}, else: talk}
+    - listen: {intents: {answer: talk, never: talk}, else: talk}
 """
+#: What the stand-in for recognition hears: an answer that the script waits for.
+HEARD_AT_ONCE: Final = "This is what was said."
+#: How long one run may take, for each turn that a call has.
+_LONGEST_TURN_S: Final = 40.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,10 @@ class TurnFigures:
     unanswered: int
     #: CPU of this process, callees included, in cores.
     cores: float
+    #: Where the time of a reply goes; of `voice_to_voice`.
+    parts: Parts = field(default_factory=Parts)
+    #: Turns by the model that heard them.
+    heard_by: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,15 +145,15 @@ async def bench_turn(
     """
     conversation = ScriptedConversation(load_script(SCRIPT, "bench"), speech)
     await conversation.warm(rate_hz=RATE_HZ)
-    measured = _Measured()
+    measured, noted = _Measured(), PartsNoted()
     dice = random.Random(seed)  # noqa: S311 - a plan, no secret
     a_call = max(3, -(-turns // calls))
     before, began = _cpu_s(), asyncio.get_running_loop().time()
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(a_call * _LONGEST_TURN_S), asyncio.TaskGroup() as group:
         for number in range(calls):
             plan = [dice.choice(spoken) for _ in range(a_call)]
             callee = _Callee(LoopbackCall(f"bench-{number}"), plan, every_s, dice.random() * every_s, measured)
-            group.create_task(conversation.run(callee.call, _job(number)))
+            group.create_task(_hold(conversation, callee.call, number, noted))
             group.create_task(callee.live())
     cores = (_cpu_s() - before) / (asyncio.get_running_loop().time() - began)
     return TurnFigures(
@@ -153,7 +163,64 @@ async def bench_turn(
         barge_in_stop=Spread.of(measured.barge_in_ms),
         unanswered=measured.unanswered,
         cores=round(cores, 3),
+        parts=noted.parts(measured.voice_to_voice_ms),
+        heard_by=noted.heard_by,
     )
+
+
+async def bench_answer(calls: int, *, speech: SpeechRuntime, rounds: int = 5) -> Spread | None:
+    """From the answer to the first sample of a cached greeting, `calls` answered at the same moment, `rounds` times."""
+    conversation = ScriptedConversation(load_script(SCRIPT, "bench"), speech)
+    await conversation.warm(rate_hz=RATE_HZ)
+    measured = _Measured()
+    for _ in range(rounds):
+        async with asyncio.timeout(_LONGEST_TURN_S), asyncio.TaskGroup() as group:
+            for number in range(calls):
+                callee = _Callee(LoopbackCall(f"bench-{number}"), (), 0.0, 0.0, measured)
+                group.create_task(_hold(conversation, callee.call, number, PartsNoted()))
+                group.create_task(callee.answer())
+    return Spread.of(measured.first_word_ms)
+
+
+async def _hold(conversation: ScriptedConversation, call: LoopbackCall, number: int, noted: PartsNoted) -> None:
+    noted.note(await conversation.run(call, _job(number)))
+
+
+class Uncached:
+    """A speaker that has to render every line anew, as one that holds what only this contact is told.
+
+    Another speed, within a quarter of the asked one, makes a line another one to the cache behind it: 501 times.
+    """
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._rendered = 0
+
+    async def synthesise(self, text: str, *, rate_hz: int, speed: float = 1.0) -> bytes:
+        """See `Speaker`."""
+        return await self._speaker.synthesise(text, rate_hz=rate_hz, speed=self._anew(speed))
+
+    def cached(self, text: str, rate_hz: int, speed: float = 1.0) -> bytes | None:
+        """See `Speaker`: never."""
+        return None
+
+    def stream(self, text: str, *, rate_hz: int, speed: float = 1.0) -> AsyncIterator[bytes]:
+        """See `Speaker`."""
+        return self._speaker.stream(text, rate_hz=rate_hz, speed=self._anew(speed))
+
+    async def warm(
+        self, texts: Iterable[str], *, rate_hz: int, speed: float = 1.0, progress: WarmProgress | None = None
+    ) -> WarmResult:
+        """See `Speaker`: nothing is rendered ahead."""
+        return WarmResult(0, 0, 0)
+
+    async def aclose(self) -> None:
+        """The speaker stays its owner's."""
+
+    def _anew(self, speed: float) -> float:
+        # Steps of 0.007, round and round: as many slower as faster ones, and none twice in 501.
+        self._rendered += 1
+        return speed * (0.75 + self._rendered * 7 % 501 / 1000)
 
 
 class _Callee:
@@ -172,6 +239,16 @@ class _Callee:
         #: When the bot was heard last, in s after the answer; and when its present words began.
         self._last_s = 0.0
         self._first_s = 0.0
+
+    async def answer(self) -> None:
+        """Answer, wait for the first word, hang up."""
+        try:
+            if await self._listen(until_quiet=False):
+                self._measured.first_word_ms.append(self._first_s * 1000)
+        except MediaClosed:
+            self._measured.unanswered += 1
+        finally:
+            self.call.hangup_far()
 
     async def live(self) -> None:
         """Answer, speak every turn, hang up."""

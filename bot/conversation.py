@@ -14,18 +14,21 @@ from bot.answers import Answers
 from bot.beep import BeepDetector
 from bot.closing import closing_lines
 from bot.dialogue import Dialogue
+from bot.errands import Outside
 from bot.events import TimeUp
 from bot.frames import HeardFrame
 from bot.hearing import Hearing, HearingParams
-from bot.outcome import ConversationResult, EndedBy, Job, Recording
+from bot.outcome import ConversationResult, EndedBy, Job, Letter, Recording
 from bot.pipeline import CallPipeline, PipelineBroken
 from bot.recording import CallRecorder, Recordings, Unrecorded
 from bot.script.hearing import model_of
 from bot.script.interpreter import Interpreter
 from bot.script.language import Script
 from bot.script.phrases import phrases, static_phrases
+from bot.speech.environment import settle_memory
 from bot.speech.listening import Listener
 from bot.speech.pool import WorkPool
+from bot.speech.recorded import RecordedLines
 from bot.speech.services import Voice
 from bot.speech.speaking import Speaker, WarmProgress
 from bot.speech.turn_end import SmartTurn, TurnEnd
@@ -58,10 +61,16 @@ class SpeechRuntime:
     turn_end: TurnEnd
     voice_model: SileroModel
     hearing: HearingParams = field(default_factory=HearingParams)
+    #: The recorded lines of the bot whose runtime this is.
+    recorded: RecordedLines | None = None
 
     def with_voice(self, listener: Listener, speaker: Speaker) -> SpeechRuntime:
         """The same models for other ears and another voice; lasts as long as this one."""
         return replace(self, listener=listener, speaker=speaker)
+
+    def with_recorded(self, recorded: RecordedLines | None) -> SpeechRuntime:
+        """The same for a bot with recorded lines."""
+        return replace(self, recorded=recorded)
 
     @classmethod
     @asynccontextmanager
@@ -82,8 +91,9 @@ class SpeechRuntime:
         try:
             voice_model = await asyncio.to_thread(SileroModel)
             judge = turn_end if turn_end is not None else await asyncio.to_thread(SmartTurn, turns)
-            await judge.is_complete(bytes(16000), 8000, silence_ms=200)
+            await judge.likelihood(bytes(16000), 8000, silence_ms=200)
             await asyncio.to_thread(VoiceActivity(voice_model, 8000).feed, b"\x00\x10\x00\xf0" * 512)
+            settle_memory()
             yield cls(listener, speaker, judge, voice_model, hearing or HearingParams())
         finally:
             if pool is None:
@@ -101,18 +111,27 @@ class ScriptedConversation:
         recordings: Recordings | None = None,
         speed: float = 1.0,
         clock: Clock | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.script = script
         self._speech = speech
         self._recordings = recordings
         self._speed = speed
         self._clock = clock or SystemClock()
+        self._outside = outside or Outside()
 
     async def warm(self, *, rate_hz: int = 8000, progress: WarmProgress | None = None) -> None:
-        """Put every line that is the same for all contacts into the phrase cache."""
+        """Put every line that is the same for all contacts into the phrase cache.
+
+        Raises the voice's error when it cannot say a single one.
+        """
         model_of(self.script)
         texts = [*static_phrases(self.script), *closing_lines(self.script.language).texts()]
-        await self._speech.speaker.warm(texts, rate_hz=rate_hz, speed=self._speed, progress=progress)
+        done = await self._speech.speaker.warm(texts, rate_hz=rate_hz, speed=self._speed, progress=progress)
+        if done.mute and done.error is not None:
+            raise done.error
+        if self._speech.recorded is not None:
+            await self._speech.recorded.warm(rate_hz=rate_hz)
 
     async def prepare(self, variables: Mapping[str, str], *, rate_hz: int = 8000) -> None:
         """Put the lines of one contact into the phrase cache: while it rings, so that the greeting starts at once.
@@ -140,7 +159,7 @@ class ScriptedConversation:
     def _dialogue(self, interpreter: Interpreter, job: Job, time: CallTime) -> Dialogue:
         given = verdict_of_amd(job.amd_status, job.amd_cause)
         answers = Answers(self.script, interpreter, time, given=given)
-        return Dialogue(answers, job, time, closing_lines(self.script.language))
+        return Dialogue(answers, job, time, closing_lines(self.script.language), self._outside)
 
     def _recorder(self, call: Call, time: CallTime) -> CallRecorder | None:
         if self._recordings is None:
@@ -178,9 +197,13 @@ class _Held:
             beeps=BeepDetector(rate_hz, lowest_hz=LOWEST_HZ, highest_hz=HIGHEST_HZ),
             suspicious=lambda: dialogue.suspicious,
             curious=lambda: dialogue.curious,
+            judge=dialogue.judge,
+            patience_ms=lambda: dialogue.patience_ms,
             on_failure=dialogue.failed,
         )
-        voice = Voice(speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed)
+        voice = Voice(
+            speech.speaker, rate_hz=rate_hz, speed=speed, on_failure=dialogue.failed, recorded=speech.recorded
+        )
         transport = CallTransport(call.media, recorder or Unrecorded(), dialogue.floor)
         self._switchboard = dialogue.switchboard = Switchboard(
             call,
@@ -235,10 +258,12 @@ class _Held:
             timer.cancel()
             # First of all: neither an agent's telephone nor an opt-out that is being committed keeps a line open.
             self._switchboard.cancel()
+            self._dialogue.drop_errands()
             await self._call.hangup()
             await _cancelled(joined)
             await _cancelled(conversing)
             await self._switchboard.aclose()
+            await self._dialogue.aclose()
             await self._dialogue.committed()
 
     def _ended_by(self, conversing: asyncio.Task[EndedBy], ended: asyncio.Task[CallEnd]) -> EndedBy:
@@ -317,6 +342,9 @@ class _Held:
             error=found.error,
             who_answered=self._dialogue.supervisor.verdicts(talk_ms),
             transfer=self._switchboard.transferred(end),
+            collected=dict(found.collected),
+            mails=tuple(Letter(mail.to, mail.subject, mail.body) for mail in found.mails),
+            llm_usage=self._dialogue.llm_usage,
         )
 
 

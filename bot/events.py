@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.frames import HeardFrame, MonologueFrame
 from bot.outcome import EndedBy
+from bot.script.replies import ToolCall
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,45 @@ class Parted:
     ended_by: EndedBy
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A web service has answered; None when it has not."""
+
+    errand: object
+    values: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A language model answers this, `after_ms` after it was asked."""
+
+    errand: object
+    text: str
+    after_ms: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A language model has answered; `failed` when its answer broke off or there is none."""
+
+    errand: object
+    calls: tuple[ToolCall, ...]
+    failed: bool = False
+
+
 Event: TypeAlias = (
-    Spoken | Pressed | Failed | Machine | Beeped | StillSpeaking | TimeUp | Silence | Quiet | NotJoined | Parted
+    Spoken
+    | Pressed
+    | Failed
+    | Machine
+    | Beeped
+    | StillSpeaking
+    | TimeUp
+    | Silence
+    | Quiet
+    | NotJoined
+    | Parted
+    | Fetched
+    | Sentence
+    | Answered
 )

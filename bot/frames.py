@@ -14,6 +14,8 @@ from pipecat.frames.frames import (
     UserStartedSpeakingFrame,
 )
 
+from bot.outcome import Alternative
+
 if TYPE_CHECKING:
     from bot.beep import Beep
     from bot.timings import BotTurn
@@ -38,6 +40,15 @@ class HeardFrame(TranscriptionFrame):
     started_at: float = 0.0
     ended_at: float = 0.0
     stt_ms: int = 0
+    #: The recogniser's readings, the best first; none where it tells no scores.
+    alternatives: tuple[Alternative, ...] = ()
+    #: From the customer's last sound until the turn was taken as over.
+    endpointing_ms: int | None = None
+    #: Parts of `stt_ms`: in the queue, and at work.
+    stt_wait_ms: int | None = None
+    stt_work_ms: int | None = None
+    #: What of the recognition was still to be waited for when the silence had been long enough.
+    stt_late_ms: int | None = None
     continues: bool = False
     taken: bool = field(default=False, init=False)
     interruptible: bool = field(default=False, init=False)
@@ -61,6 +72,13 @@ class BeepFrame(SystemFrame):
 
 
 @dataclass
+class HoldFrame(SystemFrame):
+    """The bot falls silent where it is, or (`holds` false) goes on from there."""
+
+    holds: bool = True
+
+
+@dataclass
 class LineMarkFrame(ControlFrame):
     """Stands in the audio queue before the first sample of line `line` of a turn, or behind its last one."""
 
@@ -71,8 +89,9 @@ class LineMarkFrame(ControlFrame):
 
 @dataclass
 class LineFrame(TTSSpeakFrame):
-    """Line `line` of a bot turn, to be said; `last` ends the turn."""
+    """Line `line` of a bot turn, to be said, or played from recording `audio`; `last` ends the turn."""
 
     turn: BotTurn | None = None
     line: int = 0
     last: bool = False
+    audio: str | None = None

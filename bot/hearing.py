@@ -1,17 +1,18 @@
 """From the customer's audio to finished turns: voice activity, recognition begun at the first pause, end of turn.
 
 Recognition starts after 64 ms of silence, side by side with the question whether the turn sounds finished; when
-the silence holds until the voice counts as stopped (200 ms), both answers are usually there. When the customer
-goes on instead, they are dropped.
+the silence holds until the voice counts as stopped (200 ms), both answers are usually there, and say together how
+much silence the end of this turn needs (`bot.patience`). When the customer goes on instead, they are dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import structlog
 from pipecat.frames.frames import (
     CancelFrame,
     EndFrame,
@@ -26,9 +27,13 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from bot.beep import Beep
 from bot.errors import BotError
 from bot.frames import BeepFrame, HeardFrame, MonologueFrame, SpeechStartedFrame
+from bot.outcome import Alternative
+from bot.patience import Patience, Words
 from bot.speech.listening import Heard, Listener
 from bot.speech.turn_end import TurnEnd
-from bot.speech.voice_activity import Activity, VoiceActivity
+from bot.speech.voice_activity import WINDOW_MS, Activity, VoiceActivity
+
+_log = structlog.get_logger(__name__)
 
 _SAMPLE_BYTES: Final = 2
 #: Sound kept from before the voice was found: soft first consonants.
@@ -55,17 +60,15 @@ class Beeps(Protocol):
 class HearingParams:
     """When a turn ends; times in ms."""
 
-    #: Silence that ends a turn which sounds finished: people and voices pause 190 to 260 ms at a comma.
-    finished_ms: int = 300
-    #: Silence that ends a turn although it sounds unfinished; who goes on after it still has `continue_ms`.
-    unfinished_ms: int = 900
+    #: Silence that ends a turn.
+    patience: Patience = field(default_factory=Patience)
     #: A customer who goes on this soon after a turn was taken as ended continues that turn.
     continue_ms: int = 700
     #: Unbroken speech after which its words so far are looked at, and how often from then on.
     monologue_ms: int = 4000
     monologue_every_ms: int = 3000
     #: Likewise, while nobody knows who answered: most greetings of machines have told themselves by then.
-    early_looks_ms: tuple[int, ...] = (800, 1100, 1400, 1800, 2300, 3000)
+    early_looks_ms: tuple[int, ...] = (800, 1000, 1200, 1400, 1600, 1900, 2300, 3000)
 
 
 @dataclass(eq=False)
@@ -76,13 +79,17 @@ class _Utterance:
     start: int
     continues: bool = False
     looked_at_ms: int = 0
+    #: Silence that was needed to end it, and what recognition took beyond that.
+    silence_ms: int | None = None
+    late_ms: int | None = None
 
 
 class Hearing(FrameProcessor):
     """Turns the caller's audio into `SpeechStartedFrame` and `HeardFrame`; passes no audio on.
 
     While `suspicious()`, long speech is looked at before its end, and tones are listened for: a machine. While
-    `curious()` as well, speech is looked at soon.
+    `curious()` as well, speech is looked at soon. `judge` says what words tell of a turn's end, `patience_ms` how
+    much silence the present step asks for.
     """
 
     def __init__(
@@ -95,6 +102,8 @@ class Hearing(FrameProcessor):
         beeps: Beeps | None = None,
         suspicious: Callable[[], bool] = lambda: True,
         curious: Callable[[], bool] = lambda: False,
+        judge: Callable[[Heard], Words] = lambda _: Words.UNSURE,
+        patience_ms: Callable[[], int | None] = lambda: None,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         # Queues between the transport and here would cost a task switch for every 20 ms of every call.
@@ -106,6 +115,8 @@ class Hearing(FrameProcessor):
         self._beeps = beeps
         self._suspicious = suspicious
         self._curious = curious
+        self._judge = judge
+        self._patience_ms = patience_ms
         self._on_failure = on_failure
         self._pre_roll = bytearray()
         self._utterance: _Utterance | None = None
@@ -114,7 +125,7 @@ class Hearing(FrameProcessor):
         self._received = 0
         self._lag: float | None = None
         self._heard: asyncio.Task[Heard] | None = None
-        self._complete: asyncio.Task[bool] | None = None
+        self._complete: asyncio.Task[float] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._pause: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
@@ -223,9 +234,7 @@ class Hearing(FrameProcessor):
             return
         pcm, silence_ms = bytes(self._utterance.audio), self._silent_ms()
         self._heard = asyncio.create_task(self._listener.transcribe(pcm, self._voice.rate_hz))
-        self._complete = asyncio.create_task(
-            self._turn_end.is_complete(pcm, self._voice.rate_hz, silence_ms=silence_ms)
-        )
+        self._complete = asyncio.create_task(self._turn_end.likelihood(pcm, self._voice.rate_hz, silence_ms=silence_ms))
         if self._curious():
             self._pause = asyncio.create_task(self._tell_pause(self._utterance, self._heard))
 
@@ -239,12 +248,11 @@ class Hearing(FrameProcessor):
         """Tell the turn as heard once it is finished; cancelled when the customer goes on."""
         try:
             async with asyncio.timeout(_RECOGNITION_S):
-                finished = self._complete is None or await self._complete
-                wanted_ms = self._params.finished_ms if finished else self._params.unfinished_ms
-                await asyncio.sleep(max(0, wanted_ms - self._silent_ms()) / 1000)
+                likelihood = 1.0 if self._complete is None else await self._complete
                 self._heard = self._heard or asyncio.create_task(self._recognise(utterance))
                 # Shielded, for `flush` goes on with it when the end of the call stops this.
                 heard = await asyncio.shield(self._heard)
+                await self._wait_out(utterance, likelihood, heard)
         except TimeoutError:
             self._fail(RecognitionOverdue(f"no words for {_RECOGNITION_S:g} s"))
             return
@@ -253,6 +261,20 @@ class Hearing(FrameProcessor):
             return
         self._closing = None
         await self._tell(utterance, heard)
+
+    async def _wait_out(self, utterance: _Utterance, likelihood: float, heard: Heard) -> None:
+        """Let pass what is missing of the silence that ends this turn."""
+        patience, silent_ms = self._params.patience, self._silent_ms()
+        if heard.text:
+            wanted_ms = patience.silence_ms(likelihood, self._judge(heard), self._patience_ms())
+        else:
+            wanted_ms = patience.finished_ms
+        utterance.silence_ms, utterance.late_ms = wanted_ms, max(0, silent_ms - wanted_ms)
+        missing_ms = wanted_ms - silent_ms
+        while missing_ms > 0:
+            await asyncio.sleep(missing_ms / 1000)
+            # A voice counts as begun after 100 ms: who is about to go on is not answered before that.
+            missing_ms = WINDOW_MS if self._voice.rising else 0
 
     async def _tell(self, utterance: _Utterance, heard: Heard) -> None:
         frame = self._frame(utterance, heard)
@@ -272,6 +294,11 @@ class Hearing(FrameProcessor):
             started_at=self._at(utterance.start),
             ended_at=self._at(self._voice.voice_end),
             stt_ms=heard.wait_ms + heard.work_ms,
+            alternatives=_alternatives(heard),
+            endpointing_ms=utterance.silence_ms,
+            stt_wait_ms=heard.wait_ms,
+            stt_work_ms=heard.work_ms,
+            stt_late_ms=utterance.late_ms,
             continues=utterance.continues,
         )
 
@@ -337,7 +364,8 @@ class Hearing(FrameProcessor):
         try:
             heard = await self._recognise(utterance)
         except Exception as error:
-            self._fail(error)
+            # Recognition of the whole turn tells a failure that lasts.
+            _log.debug("hearing.look_failed", error=type(error).__name__)
             return
         finally:
             self._monologue = None
@@ -366,6 +394,12 @@ class Hearing(FrameProcessor):
                 task.cancel()
                 tasks.append(task)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _alternatives(heard: Heard) -> tuple[Alternative, ...]:
+    confidence = heard.confidence
+    score = None if confidence is None else round(confidence, 3)
+    return (Alternative(heard.text, score, heard.model),) if heard.text else ()
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

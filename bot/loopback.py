@@ -40,8 +40,7 @@ class _Track:
 
     def put(self, pcm: bytes) -> None:
         """Play behind what waits; at once, to the sample, when nothing does."""
-        if not self._waiting:
-            self._waiting += bytes(self._gone())
+        self._waiting += bytes(max(0, self._gone() - len(self._waiting)))
         self._waiting += pcm
 
     def clear(self) -> int:

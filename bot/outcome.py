@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -65,6 +66,14 @@ class Transferred:
     text: str | None = None
 
 
+class TurnsSoFar(Protocol):
+    """The turns of a conversation while it lasts."""
+
+    def so_far(self) -> tuple[Turn, ...]:
+        """Every turn that was heard or began to play, by now; the last ones may change yet, or be taken back."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """One conversation to hold."""
@@ -83,6 +92,59 @@ class Job:
     agents: Agents | None = None
     #: From the join of customer and agent on, in place of `max_call_s`.
     max_transfer_s: float = 7200.0
+    #: Given the turns as the conversation begins, for whoever looks on while it lasts.
+    watch: Callable[[TurnsSoFar], None] | None = None
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One reading of what was said; `score` is the recogniser's confidence from 0 to 1, None where it gives none."""
+
+    text: str
+    score: float | None = None
+    #: The recognition model that read it so.
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What a turn took, part by part in ms; None for a part that it did not have or that nobody measured."""
+
+    #: Customer turns: from their last sound until the turn was taken as over.
+    endpointing_ms: int | None = None
+    #: Recognition: in the queue, and at work.
+    stt_wait_ms: int | None = None
+    stt_work_ms: int | None = None
+    #: What of the recognition was still to be waited for when the silence had been long enough.
+    stt_late_ms: int | None = None
+    #: From the words to the script's answer.
+    understanding_ms: int | None = None
+    #: Bot turns: from the question to a language model to its first sentence.
+    llm_first_sentence_ms: int | None = None
+    #: From the first line's text to its first sound; 0 out of the phrase cache.
+    tts_first_byte_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class LlmUsage:
+    """What the language models of one conversation used; one for each model."""
+
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    #: What the answers cost by the provider's price list, in US dollars; None where it has no price for the model.
+    cost_usd: Decimal | None = None
+    #: Questions asked.
+    answers: int = 1
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An e-mail that the script wants sent."""
+
+    to: str
+    subject: str
+    body: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +164,11 @@ class Turn:
     voice_to_voice_ms: int | None = None
     #: Interrupted bot turns: from the start of the customer's speech to the bot's last sample.
     barge_in_stop_ms: int | None = None
+    #: Customer turns: the recogniser's readings, the best first.
+    heard: tuple[Alternative, ...] = ()
+    #: Customer turns: the values that were taken from it, in canonical text.
+    collected: Mapping[str, str] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
 
 
 @dataclass(frozen=True)
@@ -143,6 +210,10 @@ class ConversationResult:
     who_answered: tuple[Verdict, ...] = ()
     #: The last transfer that was tried, None when there was none.
     transfer: Transferred | None = None
+    #: What the customer gave, by the script's names, in the canonical text of `ValueKind`.
+    collected: Mapping[str, str] = field(default_factory=dict)
+    mails: tuple[Letter, ...] = ()
+    llm_usage: tuple[LlmUsage, ...] = ()
 
 
 class Conversation(Protocol):

@@ -25,11 +25,16 @@ class CallPipeline:
     """
 
     def __init__(
-        self, processors: Sequence[FrameProcessor], *, rate_hz: int, on_failure: Callable[[BaseException], None]
+        self,
+        processors: Sequence[FrameProcessor],
+        *,
+        rate_hz: int,
+        on_failure: Callable[[BaseException], None],
+        out_rate_hz: int | None = None,
     ) -> None:
         self._worker = PipelineWorker(
             Pipeline(processors),
-            params=PipelineParams(audio_in_sample_rate=rate_hz, audio_out_sample_rate=rate_hz),
+            params=PipelineParams(audio_in_sample_rate=rate_hz, audio_out_sample_rate=out_rate_hz or rate_hz),
             # A customer may think for as long as the script allows; the longest call is bounded elsewhere.
             idle_timeout_secs=None,
             cancel_on_idle_timeout=False,
@@ -58,10 +63,16 @@ class CallPipeline:
         await self._runner.add_workers(self._worker)
         self._running = asyncio.create_task(self._runner.run(), name="call pipeline")
         ready = asyncio.create_task(started.wait())
-        await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        try:
+            await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
         if not started.is_set():
             raise PipelineBroken("the pipeline did not start")
+
+    async def put(self, frame: Frame) -> None:
+        """Hand a frame to the first processor."""
+        await self._worker.queue_frame(frame)
 
     async def stop(self) -> None:
         """End at once; what is still to be said is dropped. Idempotent."""

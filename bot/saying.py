@@ -11,7 +11,8 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from bot.events import Event, Quiet, StillSpeaking
 from bot.floor import Floor
-from bot.frames import LineFrame, SpeechStartedFrame
+from bot.frames import HoldFrame, LineFrame, SpeechStartedFrame
+from bot.script.replies import Line
 from bot.timings import BotTurn, TurnLog
 
 #: A voice that begins this early is mostly the "Hello?" of picking up: it stops the greeting only when it lasts.
@@ -46,7 +47,7 @@ class Saying:
             self._pick_up_until = frame.at + _PICK_UP_LASTS_MS / 1000
             asyncio.get_running_loop().call_at(self._pick_up_until, self._tell, StillSpeaking())
             return
-        await self.interrupt()
+        await (self.interrupt() if frame.continues else self.stop())
 
     def speech_over(self) -> None:
         """What the customer said is known."""
@@ -65,12 +66,22 @@ class Saying:
             return
         self._pick_up_until = None
         if self.greeting is not None:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Fall silent for what the customer says: in the middle, to go on from there if it was nothing."""
+        turn = self.floor.turn
+        if turn is None or turn.began_at is None or not turn.interruptible:
             await self.interrupt()
+        elif self.floor.held_turn is None:
+            self.floor.hold(turn)
+            await self._processor.push_frame(HoldFrame())
 
     async def interrupt(self) -> None:
         """Stop what may be stopped of the present turn; a line that must be heard goes on, those behind it do not."""
         turn = self.floor.turn
         if turn is None:
+            await self._release()
             return
         self.floor.interrupt(turn)
         await self._processor.broadcast_interruption()  # type: ignore[no-untyped-call]
@@ -84,16 +95,33 @@ class Saying:
             return
         await self._play(turn, 0)
 
+    async def add(self, turn: BotTurn, line: Line) -> None:
+        """Say one more line of a turn that is open; of one that the customer cuts off, once it goes on."""
+        turn.lines = [*turn.lines, line]
+        if not turn.interrupted:
+            turn.ended_at = None
+            await self._play(turn, len(turn.lines) - 1)
+
+    def finish(self, turn: BotTurn) -> None:
+        """No more lines of this turn follow. Idempotent."""
+        self.floor.finished(turn)
+
     async def go_on(self) -> None:
         """Nothing was said after all: say what the sound had cut off."""
         rest = self.floor.rest()
+        await self._release()
         if rest is not None:
             await self._play(*rest)
+
+    async def _release(self) -> None:
+        if self.floor.held_turn is not None:
+            self.floor.release()
+            await self._processor.push_frame(HoldFrame(holds=False))
 
     async def _play(self, turn: BotTurn, first: int) -> None:
         self.floor.take(turn)
         for at in range(first, len(turn.lines)):
             line = turn.lines[at]
-            frame = LineFrame(text=line.text, turn=turn, line=at, last=at == len(turn.lines) - 1)
-            frame.interruptible = line.interruptible
+            frame = LineFrame(text=line.text, turn=turn, line=at, last=at == len(turn.lines) - 1 and not turn.open)
+            frame.interruptible, frame.audio = line.interruptible, line.audio
             await self._processor.push_frame(frame)

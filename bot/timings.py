@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.outcome import Speaker, Turn
+from bot.outcome import Alternative, Latency, Speaker, Turn
 from bot.script.replies import Line
 from storage.clock import Clock
 from telephony.call import Call
@@ -59,8 +59,17 @@ class BotTurn:
     #: The line now in the customer's ear.
     line: int = 0
     interrupted: bool = False
+    #: When it fell silent for the customer's voice, until it goes on.
+    held_at: float | None = None
     #: From the customer's first sound to the bot's last.
     stopped_after_ms: int | None = None
+    #: From the question to a language model to its first sentence.
+    llm_first_sentence_ms: int | None = None
+    #: From the first line's text to its first sound; 0 out of the phrase cache.
+    tts_first_byte_ms: int | None = None
+    #: More lines may come; `paused_at` is the end of the last one that is known, while nothing plays.
+    open: bool = False
+    paused_at: float | None = None
 
     @property
     def interruptible(self) -> bool:
@@ -72,6 +81,10 @@ class BotTurn:
         whole = self.ended_at is not None and not self.interrupted
         said = self.lines if whole else self.lines[: self.line + 1]
         return " ".join(line.text for line in said)
+
+    def whole_text(self) -> str:
+        """Every line that is known."""
+        return " ".join(line.text for line in self.lines)
 
 
 @dataclass
@@ -85,6 +98,9 @@ class CustomerTurn:
     intent: str | None = None
     confidence: float | None = None
     stt_ms: int | None = None
+    heard: tuple[Alternative, ...] = ()
+    collected: Mapping[str, str] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
 
 
 @dataclass
@@ -100,6 +116,10 @@ class TurnLog:
         found = [self._bot_turn(turn, until_ms) for turn in self.bot if turn.began_at is not None]
         found += [self._customer_turn(turn) for turn in self.customer]
         return tuple(sorted(found, key=lambda turn: turn.start_ms))
+
+    def so_far(self) -> tuple[Turn, ...]:
+        """See `outcome.TurnsSoFar`."""
+        return self.turns(self.time.ms(self.time.now()))
 
     @property
     def messages(self) -> int:
@@ -123,6 +143,7 @@ class TurnLog:
             interrupted=turn.interrupted,
             voice_to_voice_ms=None if turn.answers is None else round((began - turn.answers) * 1000),
             barge_in_stop_ms=turn.stopped_after_ms if turn.interrupted else None,
+            latency=Latency(llm_first_sentence_ms=turn.llm_first_sentence_ms, tts_first_byte_ms=turn.tts_first_byte_ms),
         )
 
     def _customer_turn(self, turn: CustomerTurn) -> Turn:
@@ -135,4 +156,7 @@ class TurnLog:
             intent=turn.intent,
             confidence=turn.confidence,
             stt_ms=turn.stt_ms,
+            heard=turn.heard,
+            collected=dict(turn.collected),
+            latency=turn.latency,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -20,7 +21,8 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from bot.frames import LineMarkFrame
+from bot.frames import HoldFrame, LineMarkFrame
+from bot.playing import Held
 from bot.recording import Recorder
 from bot.timings import BotTurn
 from telephony.call import Media, frame_bytes
@@ -51,6 +53,10 @@ class Playback(Protocol):
 
     def silenced(self, at: float) -> None:
         """What was playing, if anything, stopped at `at`; nothing of it follows."""
+        ...
+
+    def held(self, at: float) -> None:
+        """What was playing stopped at `at`; it goes on later, or `silenced` follows."""
         ...
 
 
@@ -119,7 +125,9 @@ class CallOutput(BaseOutputTransport):
         self._mark: LineMarkFrame | None = None
         self._keeps = False
         self._deaf = False
+        self._in_line = False
         self._end_at = 0.0
+        self._held = Held(media.rate_hz)
 
     async def start(self, frame: StartFrame) -> None:
         """Ready to play."""
@@ -131,11 +139,20 @@ class CallOutput(BaseOutputTransport):
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame) and not self._keeps:
             self._silence()
+        elif isinstance(frame, HoldFrame) and frame.holds:
+            self._hold()
+        elif isinstance(frame, HoldFrame):
+            self._held.release()
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Take a line's mark out of the audio queue."""
         if not isinstance(frame, LineMarkFrame) or frame.turn is None:
             return
+        with contextlib.suppress(MediaClosed):
+            await self._go_on()
+        if frame.turn.interrupted and frame.interruptible:
+            return
+        self._in_line = frame.begins
         if frame.begins:
             self._mark, self._deaf = frame, False
             self._keeps = not frame.interruptible
@@ -149,15 +166,27 @@ class CallOutput(BaseOutputTransport):
             return False
         rest = frame.audio
         try:
+            await self._go_on()
+            if self._deaf and frame.interruptible:
+                return False
             if self._mark is not None:
                 first = frame_bytes(self._media.rate_hz)
                 await self._begin(self._mark, rest[:first])
                 rest = rest[first:]
             if rest and not (self._deaf and frame.interruptible):
                 await self._write(rest)
+            # Before the line's end may be told: the last of it may have been held back meanwhile.
+            await self._go_on()
         except MediaClosed:
             return False
         return True
+
+    async def _go_on(self) -> None:
+        """Wait while the bot is held, and say what that cut off."""
+        while self._held.holds:
+            await self._held.released()
+            if rest := self._held.take():
+                await self._write(rest)
 
     async def play(self, pcm: bytes) -> None:
         """Sound that is no line of the bot, recorded like one; returns when at most 100 ms are ahead.
@@ -183,13 +212,27 @@ class CallOutput(BaseOutputTransport):
         at = self._now() + self._media.ahead_ms / 1000
         self._recorder.bot(pcm, at)
         self._end_at = at + len(pcm) / _SAMPLE_BYTES / self._media.rate_hz
+        self._held.wrote(pcm)
         await self._media.write(pcm)
         return at
+
+    def _hold(self) -> None:
+        # A line that must be heard is not held: nothing would let it go on.
+        if self._held.holds or self._keeps:
+            return
+        # The last sound of a line whose end was told already is left to play.
+        discarded_ms = self._media.flush() if self._in_line else 0
+        now = self._now()
+        self._held.hold(discarded_ms)
+        self._recorder.bot_flushed(discarded_ms, now)
+        self._playback.held(now)
 
     def _silence(self) -> None:
         # The piece that the audio task already holds belongs to what was interrupted.
         self._deaf = True
         self._mark = None
+        self._in_line = False
+        self._held.drop()
         discarded_ms = self._media.flush()
         now = self._now()
         self._recorder.bot_flushed(discarded_ms, now)

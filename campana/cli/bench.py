@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,15 +12,15 @@ import typer
 from rich.table import Table
 
 from campana.cli.bench_calls import busy, calls
+from campana.cli.bench_capacity import capacity
 from campana.cli.bench_claim import claim
 from campana.cli.bench_import import import_rows
+from campana.cli.bench_turn import turn
 from campana.cli.bench_who import who_answered
 from campana.cli.context import AsJson, console, print_json, run, settings_of, stderr
 from campana.cli.spread import spread
-from campana.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.bench import Spread, TurnFigures
     from campaigns.bench import DialFigures
     from telephony.media.bench import Load, MediaFigures
     from telephony.media.bench_asterisk import Bed
@@ -30,101 +29,13 @@ app = typer.Typer(
     no_args_is_help=True, help="Measure speed on this machine: turns of conversation, dialling, audio, imports."
 )
 
+app.command("turn", epilog="Example: campana bench turn --calls 1,16 --model base --runs 3")(turn)
 app.command("import", epilog="Example: campana bench import --rows 1000000 --runs 3")(import_rows)
+app.command("capacity", epilog="Example: campana bench capacity --json")(capacity)
 app.command("claim", epilog="Example: campana bench claim --contacts 1000000 --runs 3")(claim)
 app.command("who-answered", epilog="Example: campana bench who-answered --takes 3 --show")(who_answered)
 app.command("calls", epilog="Example: campana bench calls --asterisk 127.0.0.1:5038 --calls 200")(calls)
 app.command("busy", epilog="Example: campana bench busy --asterisk 127.0.0.1:5038 --attempts 60 --cps 1,5,30")(busy)
-
-
-@app.command("turn", epilog="Example: campana bench turn --calls 1,4,8,16 --runs 3")
-def turn(
-    context: typer.Context,
-    calls: Annotated[str, typer.Option(help="Simultaneous calls, each number measured in turn.")] = "1,4,8,16",
-    runs: Annotated[int, typer.Option(min=1, max=20, help="Runs of each; the figures are their medians.")] = 3,
-    turns: Annotated[int, typer.Option(min=3, max=2000, help="Turns of all calls together in one run.")] = 80,
-    stt: Annotated[str, typer.Option(help="real: the model of the settings; zero: a stand-in without delay.")] = "real",
-    model: Annotated[str | None, typer.Option(help="Another recognition model than the settings name.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Answer to first word, voice to voice and barge-in stop, real voices both ways over in-memory calls."""
-    if stt not in ("real", "zero"):
-        raise typer.BadParameter("write real or zero", param_hint="--stt")
-    try:
-        numbers = [int(part) for part in calls.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter("write whole numbers with commas, such as 1,4,8", param_hint="--calls") from error
-    settings = settings_of(context)
-    listening = model or settings.models.listening
-    found = run(_turns(settings, numbers, runs, turns, listening if stt == "real" else None))
-    if as_json:
-        print_json([asdict(figures) for figures in found])
-    else:
-        console.print(_turn_table(found, listening if stt == "real" else "zero-delay stand-in", runs))
-
-
-async def _turns(
-    settings: Settings, numbers: Sequence[int], runs: int, turns: int, listening: str | None
-) -> list[TurnFigures]:
-    from bot.bench import bench_turn, utterances
-    from bot.conversation import SpeechRuntime
-    from bot.speech.listening import CannedListener, WhisperListener
-    from bot.speech.pool import WorkPool
-    from bot.speech.speaking import open_speaker
-    from models.store import ModelStore
-
-    store = ModelStore(settings.models.folder)
-    pool = WorkPool(settings.models.workers)
-    listener = (
-        await asyncio.to_thread(WhisperListener.load, store.path(listening), pool=pool)
-        if listening
-        else CannedListener(["this is what was said"])
-    )
-    speaker = await asyncio.to_thread(
-        open_speaker, store, settings.models.speaking, cache_dir=settings.phrase_folder, pool=pool
-    )
-    figures = []
-    try:
-        async with SpeechRuntime.open(listener, speaker, pool=pool) as speech:
-            spoken = await utterances(speaker, speech.voice_model)
-            for seed in range(1, runs + 1):
-                for number in numbers:
-                    stderr.print(f"run {seed} of {runs}: {number} calls")
-                    figures.append(await bench_turn(number, speech=speech, spoken=spoken, turns=turns, seed=seed))
-    finally:
-        await speaker.aclose()
-        await listener.aclose()
-        await pool.aclose()
-    return figures
-
-
-def _turn_table(found: Sequence[TurnFigures], listening: str, runs: int) -> Table:
-    table = Table(title=f"recognition: {listening}; median of {runs} runs (smallest-largest), ms", title_justify="left")
-    measures: dict[str, Callable[[TurnFigures], float | None]] = {
-        "first word p50": lambda f: _p50(f.answer_to_first_word),
-        "first word p95": lambda f: _p95(f.answer_to_first_word),
-        "voice to voice p50": lambda f: _p50(f.voice_to_voice),
-        "voice to voice p95": lambda f: _p95(f.voice_to_voice),
-        "barge-in stop p50": lambda f: _p50(f.barge_in_stop),
-        "barge-in stop p95": lambda f: _p95(f.barge_in_stop),
-        "unanswered turns": lambda f: f.unanswered,
-        "cores used": lambda f: f.cores,
-    }
-    table.add_column("calls")
-    for name in measures:
-        table.add_column(name)
-    for number in dict.fromkeys(figures.calls for figures in found):
-        same = [figures for figures in found if figures.calls == number]
-        table.add_row(str(number), *(spread([of(figures) for figures in same]) for of in measures.values()))
-    return table
-
-
-def _p50(spread: Spread | None) -> float | None:
-    return spread.p50_ms if spread else None
-
-
-def _p95(spread: Spread | None) -> float | None:
-    return spread.p95_ms if spread else None
 
 
 @app.command("dial", epilog="Example: campana bench dial --contacts 2000 --runs 3")

@@ -24,14 +24,16 @@ from bot.speech.speaking import WarmProgress, WarmResult
 from bot.speech.turn_end import SmartTurn
 from bot.speech.voice_activity import SileroModel
 from bot.speech.whisper import RATE_HZ as WHISPER_HZ
-from bot.speech.whisper import Whisper
+from bot.speech.whisper import WINDOWS_S, Whisper, windows
 from bot.who_answered import Answerer, Verdict
 from campana.who_bench.greetings import Greeting
 from campana.who_bench.sounds import RATE_HZ
 from campana.who_bench.virtual import VirtualClock, run_virtual
 from telephony.errors import MediaClosed
 
-#: What recognition and the verdict on a turn's end are taken to last, ms: medians of stt-base and smart-turn.
+#: What recognition and the verdict on a turn's end are taken to last, ms: medians of stt-base, on its shortest window
+#: and on the others, and of smart-turn.
+SHORT_RECOGNITION_MS: Final = 150
 RECOGNITION_MS: Final = 200
 TURN_END_MS: Final = 46
 #: The callee hangs up so long after the last sound, and not before this, ms.
@@ -88,12 +90,15 @@ class InlineListener:
 
     async def transcribe(self, pcm: bytes, rate_hz: int) -> Heard:
         """See `Listener`."""
-        key = hashlib.sha256(f"{self._name}|{self._language}|{rate_hz}|".encode() + pcm).hexdigest()[:32]
-        await asyncio.sleep(RECOGNITION_MS / 1000)
+        known = f"{self._name}|{self._language}|{rate_hz}|{WINDOWS_S}|"
+        key = hashlib.sha256(known.encode() + pcm).hexdigest()[:32]
+        short = windows(len(pcm) / 2 / rate_hz, shortest=self._model.multilingual and self._language == "en")
+        lasts_ms = SHORT_RECOGNITION_MS if short[0] == WINDOWS_S[0] else RECOGNITION_MS
+        await asyncio.sleep(lasts_ms / 1000)
         if key not in self._known:
             reading = self._model.read(resample(from_pcm(pcm), rate_hz, WHISPER_HZ), self._language)
             self._known[key] = reading.text
-        return Heard(self._known[key], 0.0, 0.0, len(pcm) // 2 * 1000 // rate_hz, 0, RECOGNITION_MS)
+        return Heard(self._known[key], 0.0, 0.0, len(pcm) // 2 * 1000 // rate_hz, 0, lasts_ms)
 
     def save(self) -> None:
         """Write down what was read."""
@@ -110,10 +115,10 @@ class InlineTurnEnd:
     def __init__(self, model: SmartTurn) -> None:
         self._model = model
 
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+    async def likelihood(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> float:
         """See `TurnEnd`."""
         await asyncio.sleep(TURN_END_MS / 1000)
-        return self._model.probability(pcm, rate_hz, silence_ms) > 0.5
+        return self._model.probability(pcm, rate_hz, silence_ms)
 
 
 class Murmur:

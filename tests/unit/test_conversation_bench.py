@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
 from bot import bench
-from bot.bench import Spread, Utterance, bench_turn, telephone
+from bot.bench import HEARD_AT_ONCE, Spread, Uncached, Utterance, bench_answer, bench_turn, telephone
+from bot.bench_idle import bench_idle
 from bot.conversation import SpeechRuntime
 from bot.hearing import HearingParams
 from bot.phrasebook import UTTERANCES
@@ -61,6 +63,66 @@ def test_a_bot_that_never_answers_is_counted() -> None:
     found = run(main())
     assert found.unanswered >= 2
     assert found.voice_to_voice is None
+
+
+def test_an_answer_that_the_script_waits_for_is_answered_sooner_and_the_parts_say_why() -> None:
+    words = Words()
+    spoken = [Utterance(words.say(HEARD_AT_ONCE, 800), 0.0, 0.8)]
+    found = run(bench_turn(1, speech=runtime(words, 0.1), spoken=spoken, turns=6, every_s=12.0))
+    assert found.voice_to_voice is not None
+    assert 250 <= found.voice_to_voice.p50_ms <= 300
+    parts = found.parts
+    assert (parts.endpointing, parts.recognition_wait, parts.recognition_work, parts.recognition_late) == (
+        260,
+        0,
+        100,
+        0,
+    )
+    assert None not in (parts.understanding, parts.voice, parts.pipeline, parts.transport)
+    whole = 260 + sum((parts.understanding or 0, parts.voice or 0, parts.pipeline or 0, parts.transport or 0))
+    assert abs(whole - found.voice_to_voice.p50_ms) <= 20
+
+
+def test_the_parts_tell_what_recognition_adds_to_the_silence() -> None:
+    slow = figures(1, 1.0)
+    assert slow.parts.recognition_late is not None
+    assert 600 <= slow.parts.recognition_late <= 900
+
+
+def test_simultaneous_answers_are_measured_round_by_round() -> None:
+    found = run(bench_answer(3, speech=runtime(Words(), 0.0), rounds=2))
+    assert found is not None
+    assert found.count == 6
+    assert 0 < found.p50_ms <= 60
+
+
+def test_a_line_that_is_not_cached_is_rendered_every_time() -> None:
+    class Counting(CodedSpeaker):
+        speeds: list[float]
+
+        def stream(self, text: str, *, rate_hz: int, speed: float = 1.0) -> AsyncIterator[bytes]:
+            self.speeds.append(speed)
+            return super().stream(text, rate_hz=rate_hz, speed=speed)
+
+    speaker = Counting()
+    speaker.speeds = []
+    uncached = Uncached(speaker)
+
+    async def main() -> None:
+        for _ in range(2):
+            assert uncached.cached("Hello.", 8000) is None
+            assert await uncached.synthesise("Hello.", rate_hz=8000)
+            assert b"".join([part async for part in uncached.stream("Hello.", rate_hz=8000)])
+
+    run(main())
+    assert len({f"{speed:.3f}" for speed in speaker.speeds}) == 4, "as the cache tells speeds apart"
+    assert all(0.75 <= speed <= 1.25 for speed in speaker.speeds)
+
+
+def test_idle_calls_are_opened_measured_and_closed() -> None:
+    found = run(bench_idle(2, speech=runtime(Words(), 0.0), seconds=4.0))
+    assert (found.calls, found.seconds) == (2, 4.0)
+    assert found.line_pct >= 0
 
 
 def test_spreads_are_of_sorted_values() -> None:

@@ -255,7 +255,8 @@ def test_the_longest_call_ends_politely() -> None:
     text, begins_ms, ends_ms = line.spans()[-1]
     assert text == "I am sorry, I have to end our call now. Goodbye."
     assert 7000 <= begins_ms <= 7100
-    assert ends_ms - begins_ms == 250 * 11
+    # The end of the call takes the rest of a frame of 20 ms with it.
+    assert 0 <= 250 * 11 - (ends_ms - begins_ms) < 20
     assert result.ended_by is EndedBy.MAX_DURATION
 
 

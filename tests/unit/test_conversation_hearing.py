@@ -10,6 +10,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from bot.frames import HeardFrame, MonologueFrame, SpeechStartedFrame
 from bot.hearing import Hearing, HearingParams
+from bot.patience import Words as Said
 from bot.speech.voice_activity import VoiceActivity
 from tests.support_calls import CodedListener, LoudIsVoice, Words, run
 
@@ -23,7 +24,7 @@ class Judge:
     verdicts: list[bool]
     asked: list[int] = field(default_factory=list)
 
-    async def is_complete(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> bool:
+    async def likelihood(self, pcm: bytes, rate_hz: int, *, silence_ms: int) -> float:
         self.asked.append(silence_ms)
         await asyncio.sleep(0.05)
         return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
@@ -32,7 +33,15 @@ class Judge:
 class Ear(Hearing):
     """Keeps what it would push on, with the time."""
 
-    def __init__(self, words: Words, judge: Judge, params: HearingParams | None = None) -> None:
+    def __init__(
+        self,
+        words: Words,
+        judge: Judge,
+        params: HearingParams | None = None,
+        *,
+        meant: Said = Said.UNSURE,
+        patience_ms: int | None = None,
+    ) -> None:
         self.listener = CodedListener(words)
         self.told: list[tuple[float, Frame]] = []
         self.failures: list[BaseException] = []
@@ -41,6 +50,8 @@ class Ear(Hearing):
             turn_end=judge,
             voice=VoiceActivity(LoudIsVoice(), 8000),
             params=params,
+            judge=lambda _: meant,
+            patience_ms=lambda: patience_ms,
             on_failure=self.failures.append,
         )
 
@@ -88,6 +99,53 @@ def test_a_turn_that_sounds_unfinished_is_told_after_900_ms() -> None:
     ear = listening(silence(1000) + words.say("I think", 500) + silence(2000), Ear(words, Judge([False])))
     ((at, _),) = ear.of(HeardFrame)
     assert 2.38 <= at <= 2.44
+
+
+def test_a_whole_answer_that_sounds_finished_is_told_sooner() -> None:
+    words = Words()
+    ear = Ear(words, Judge([True]), meant=Said.WHOLE)
+    listening(silence(1000) + words.say("yes on Friday", 500) + silence(2000), ear)
+    ((at, frame),) = ear.of(HeardFrame)
+    assert 1.74 <= at <= 1.80
+    assert isinstance(frame, HeardFrame)
+    assert (frame.endpointing_ms, frame.stt_late_ms) == (260, 0)
+
+
+def test_a_step_with_patience_waits_for_it() -> None:
+    words = Words()
+    ear = Ear(words, Judge([True]), patience_ms=1500)
+    pcm = silence(500) + words.say("oh nine", 500) + silence(1300) + words.say("one two", 500) + silence(3000)
+    listening(pcm, ear)
+    ((at, frame),) = ear.of(HeardFrame)
+    assert isinstance(frame, HeardFrame)
+    assert frame.text == "oh nine one two"
+    assert 4.28 <= at <= 4.34
+
+
+def test_a_noise_ends_soon_whatever_the_patience() -> None:
+    words = Words()
+    ear = Ear(words, Judge([False]), patience_ms=1500)
+    listening(silence(500) + b"\x00\x20\x00\xe0" * 1600 + silence(2000), ear)
+    ((at, frame),) = ear.of(HeardFrame)
+    assert isinstance(frame, HeardFrame)
+    assert frame.text == ""
+    assert at <= 1.7
+
+
+def test_who_is_about_to_go_on_is_not_answered_before_the_voice_counts() -> None:
+    words = Words()
+    ear = Ear(words, Judge([True]))
+    listening(silence(1000) + words.say("yes", 500) + silence(260) + words.say("but not now") + silence(2000), ear)
+    assert [(frame.text, frame.continues) for frame in ear.heard()] == [("yes but not now", False)]
+
+
+def test_a_click_that_is_no_voice_delays_the_end_only_for_a_moment() -> None:
+    words = Words()
+    click = b"\x00\x20\x00\xe0" * 100
+    ear = Ear(words, Judge([True]))
+    listening(silence(1000) + words.say("yes", 500) + silence(270) + click + silence(2000), ear)
+    ((at, _),) = ear.of(HeardFrame)
+    assert at <= 1.92
 
 
 def test_slow_recognition_delays_only_what_it_must() -> None:
@@ -144,6 +202,25 @@ def test_a_monologue_is_told_while_it_lasts() -> None:
     words = Words()
     ear = listening(silence(500) + words.say("on and on", 9000) + silence(2000), Ear(words, Judge([True])))
     assert [round(at) for at, _ in ear.of(MonologueFrame)] == [5, 8]
+    assert [frame.text for frame in ear.heard()] == ["on and on"]
+
+
+def test_a_look_at_unfinished_speech_that_fails_harms_nothing() -> None:
+    words = Words()
+    ear = Ear(words, Judge([True]))
+
+    async def main() -> None:
+        pcm = silence(500) + words.say("on and on", 9000) + silence(2000)
+        ear.listener.fails = RuntimeError("too much waits")
+        await ear.hear(pcm[: 16 * 6000])
+        assert ear.listener.asked == 1
+        ear.listener.fails = None
+        await ear.hear(pcm[16 * 6000 :])
+        await ear.cleanup()
+
+    run(main())
+    assert ear.failures == []
+    assert [round(at) for at, _ in ear.of(MonologueFrame)] == [8]
     assert [frame.text for frame in ear.heard()] == ["on and on"]
 
 

@@ -113,7 +113,7 @@ def test_the_reply_waits_for_no_more_than_the_silence_that_ends_a_turn() -> None
     result, _ = hold(world(), customer)
     waited = result.turns[2].voice_to_voice_ms
     assert waited is not None
-    assert 290 <= waited <= 360
+    assert 230 <= waited <= 300
 
 
 def test_talking_over_the_bot_stops_it_at_once() -> None:
