@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
+from bot.script.assigned import assigned_names
 from bot.script.codes import settable
-from bot.script.language import AskBack, Block, BuiltIn, End, Goto, Label, Listen, PutThrough, Say, Script, Step
+from bot.script.expressions import parse
+from bot.script.language import (
+    Block,
+    Branch,
+    BuiltIn,
+    Compute,
+    Condition,
+    Converse,
+    Goto,
+    Label,
+    Listen,
+    PutThrough,
+    Say,
+    Script,
+    Step,
+)
 from bot.script.nodes import Reader, suggestion
-from bot.script.rendering import RUNTIME_VARIABLES, malformed, placeholders
+from bot.script.placeholders import Malformed, found_in, names_in, plural_forms, wrong_part
+from bot.script.rendering import RUNTIME_VARIABLES
+from bot.script.targets import block_targets, head_targets, is_last, loops, reached
+from bot.script.texts import header_texts, texts, written_texts
 
-Text = tuple[str, int]
-#: Blocks that say what comes next.
-_LAST = Goto | End | Listen | PutThrough
+__all__ = ["check", "check_recordings", "known_variables", "texts"]
 
 
 def check(script: Script, reader: Reader) -> None:
@@ -22,80 +40,30 @@ def check(script: Script, reader: Reader) -> None:
     _check_codes(script, reader)
     _check_transfers(script, reader)
     _check_texts(script, reader)
+    _check_expressions(script, reader)
     for step in script.steps.values():
         _check_shape(step, reader)
     _check_reach(script, reader)
     _check_loops(script, reader)
 
 
-def texts(script: Script) -> Iterator[Text]:
-    """Every text the bot can say, with its line, in the order of the file."""
+def check_recordings(script: Script, folder: Path, reader: Reader) -> None:
+    """Note every recording that does not lie where the script is."""
     for _, block in script.blocks():
-        yield from block_texts(block)
-    for question in script.questions:
-        yield question.answer, question.line
-    for line in script.silence.say:
-        yield line, script.silence.line
-    for rule in script.machines.values():
-        if rule.message is not None:
-            yield rule.message, rule.line
-    for person in script.transfers.values():
-        if person.whisper is not None:
-            yield person.whisper, person.line
+        if isinstance(block, Say) and block.audio is not None and not (folder / block.audio).is_file():
+            reader.wrong(block.line, f"there is no recording `{block.audio}`", "Put the file beside the script")
 
 
-def block_texts(block: Block) -> Iterator[Text]:
-    """The texts of one block."""
-    match block:
-        case Say(text=text, line=line):
-            yield text, line
-        case AskBack(ask=ask, line=line):
-            yield from ((text, line) for text in ask)
-        case Listen():
-            if block.ask is not None:
-                yield block.ask, block.line
-            yield from ((text, block.line) for text in block.reprompt)
-            if block.silence is not None:
-                yield from ((text, block.silence.line) for text in block.silence.say)
-        case _:
-            return
-
-
-def _targets(script: Script) -> Iterator[tuple[Step | None, Goto]]:
-    """Every reference to a step, with the step that makes it (None: the script's head)."""
-    for step, block in script.blocks():
-        yield from ((step, target) for target in block_targets(block))
-    yield from ((None, target) for target in _head_targets(script))
-
-
-def _head_targets(script: Script) -> Iterator[Goto]:
-    yield Goto(script.start, 1)
-    yield from script.handlers.values()
-    if script.silence.goto is not None:
-        yield Goto(script.silence.goto, script.silence.line)
-
-
-def block_targets(block: Block) -> Iterator[Goto]:
-    """The steps that a block may lead to."""
-    if isinstance(block, Goto):
-        yield block
-    if isinstance(block, PutThrough) and block.otherwise is not None:
-        yield block.otherwise
-    if isinstance(block, Listen):
-        yield from (Goto(choice.step, choice.line) for choice in block.choices)
-        yield from block.keys.values()
-        if block.otherwise is not None:
-            yield block.otherwise
-        if block.silence is not None and block.silence.goto is not None:
-            yield Goto(block.silence.goto, block.silence.line)
+def _targets(script: Script) -> Iterator[Goto]:
+    for _, block in script.blocks():
+        yield from block_targets(block)
+    yield from head_targets(script)
 
 
 def _check_targets(script: Script, reader: Reader) -> None:
     known = [name for name in script.steps if not name.startswith("_")]
-    seen: set[Goto] = set()
-    for _, target in _targets(script):
-        if target.step and target.step not in script.steps and target not in seen:
-            seen.add(target)
+    for target in dict.fromkeys(_targets(script)):
+        if target.step and target.step not in script.steps:
             reader.wrong(target.line, f"there is no step `{target.step}`", suggestion(target.step, known))
 
 
@@ -111,30 +79,83 @@ def _check_intents(script: Script, reader: Reader) -> None:
 def _check_codes(script: Script, reader: Reader) -> None:
     known = settable(script.codes)
     for _, block in script.blocks():
-        if isinstance(block, Label) and block.code and block.code not in known:
-            remedy = f"Declare it under `codes:`. {suggestion(block.code, known)}"
-            reader.wrong(block.line, f"code `{block.code}` is not declared", remedy)
+        named = (block.code,) if isinstance(block, Label) else block.tools.codes if isinstance(block, Converse) else ()
+        for code in named:
+            if code and code not in known:
+                remedy = f"Declare it under `codes:`. {suggestion(code, known)}"
+                reader.wrong(block.line, f"code `{code}` is not declared", remedy)
 
 
 def _check_transfers(script: Script, reader: Reader) -> None:
     for _, block in script.blocks():
-        if isinstance(block, PutThrough) and block.to and block.to not in script.transfers:
-            remedy = f"Give it a number under `transfers:`. {suggestion(block.to, script.transfers)}"
-            reader.wrong(block.line, f"there is no transfer `{block.to}`", remedy)
+        named = (block.to,) if isinstance(block, PutThrough) else ()
+        for name in block.tools.transfers if isinstance(block, Converse) else named:
+            if name and name not in script.transfers:
+                remedy = f"Give it a number under `transfers:`. {suggestion(name, script.transfers)}"
+                reader.wrong(block.line, f"there is no transfer `{name}`", remedy)
+
+
+def known_variables(script: Script) -> set[str]:
+    """The names that a text or an expression may hold."""
+    return {variable.name for variable in script.variables} | RUNTIME_VARIABLES | set(assigned_names(script))
 
 
 def _check_texts(script: Script, reader: Reader) -> None:
-    known = {variable.name for variable in script.variables} | RUNTIME_VARIABLES
+    known = known_variables(script)
     whispers = {(whom.whisper, whom.line): f" in the whisper of `{name}`" for name, whom in script.transfers.items()}
-    for text, line in dict.fromkeys(texts(script)):
-        broken = malformed(text)
-        if broken is not None:
-            where = whispers.get((text, line), " in a text")
-            reader.wrong(line, f"`{broken}`{where} is no variable", "Write {name}, or {{ and }} for braces")
-        for name in placeholders(text) if broken is None else ():
-            if name not in known:
-                remedy = f"Declare it under `variables:`. {suggestion(name, known)}"
-                reader.wrong(line, f"undefined variable `{name}`{whispers.get((text, line), '')}", remedy)
+    written = [text for _, block in script.blocks() for text in written_texts(block)]
+    headers = {text for _, block in script.blocks() for text in header_texts(block)}
+    for text, line in dict.fromkeys([*texts(script), *written, *headers]):
+        where = whispers.get((text, line), "")
+        wrong = wrong_part(text, secrets=(text, line) in headers)
+        if wrong is not None:
+            part, remedy = wrong
+            reader.wrong(line, f"`{part}`{where or ' in a text'} is no variable", remedy)
+            continue
+        _check_names(reader, line, names_in(text), known, where)
+        _check_plurals(reader, line, text, script.language)
+
+
+def _check_names(reader: Reader, line: int, names: Iterable[str], known: set[str], where: str = "") -> None:
+    for name in names:
+        if name not in known:
+            remedy = f"Declare it under `variables:`. {suggestion(name, known)}"
+            reader.wrong(line, f"undefined variable `{name}`{where}", remedy)
+
+
+def _check_plurals(reader: Reader, line: int, text: str, language: str) -> None:
+    forms = plural_forms(language)
+    try:
+        places = [place for place in found_in(text) if place.plural]
+    except Malformed:
+        return
+    for place in places:
+        if len(place.plural) != len(forms):
+            remedy = f"In this language write {len(forms)}: {', '.join(forms)}"
+            reader.wrong(line, f"plural of `{place.name}` has {len(place.plural)} words", remedy)
+
+
+def _check_expressions(script: Script, reader: Reader) -> None:
+    known = known_variables(script)
+    for _, block in script.blocks():
+        for expression in _expressions(block):
+            _check_names(reader, block.line, parse(expression).names, known, " in an expression")
+
+
+def _expressions(block: Block | Condition) -> Iterator[str]:
+    match block:
+        case Compute():
+            yield block.expression
+        case Branch():
+            yield from _expressions(block.when)
+        case Condition():
+            for part in block.parts:
+                if isinstance(part, Condition):
+                    yield from _expressions(part)
+                else:
+                    yield part
+        case _:
+            return
 
 
 def _check_shape(step: Step, reader: Reader) -> None:
@@ -143,14 +164,14 @@ def _check_shape(step: Step, reader: Reader) -> None:
         reader.wrong(step.line, f"step `{step.name}` is empty", "Add blocks, or remove the step")
         return
     for block, follower in pairwise(step.blocks):
-        if isinstance(block, _LAST):
+        if is_last(block):
             reader.wrong(
                 follower.line,
                 f"unreachable block in step `{step.name}`",
                 "Move it up, or remove it",
             )
             return
-    if not isinstance(step.blocks[-1], _LAST):
+    if not is_last(step.blocks[-1]):
         reader.wrong(
             step.blocks[-1].line,
             f"step `{step.name}` does not say what comes next",
@@ -159,33 +180,16 @@ def _check_shape(step: Step, reader: Reader) -> None:
 
 
 def _check_reach(script: Script, reader: Reader) -> None:
-    reached: set[str] = set()
-    waiting = [target.step for target in _head_targets(script)]
-    while waiting:
-        name = waiting.pop()
-        if name in reached or name not in script.steps:
-            continue
-        reached.add(name)
-        waiting += [target.step for block in script.steps[name].blocks for target in block_targets(block)]
+    found = reached(script)
     for step in script.steps.values():
-        if step.name not in reached:
+        if step.name not in found:
             reader.wrong(step.line, f"unreachable step `{step.name}`", "Lead to it from another step, or remove it")
 
 
 def _check_loops(script: Script, reader: Reader) -> None:
-    """Following goto blocks and failed transfers alone must come to a listen or an end."""
-    for step in script.steps.values():
-        trail = [step.name]
-        while (target := _next_unheard(script, trail[-1])) is not None and target not in trail:
-            trail.append(target)
-        if target == step.name and step.name == min(trail):
-            path = " → ".join([*trail, step.name])
-            reader.wrong(step.line, f"loop without listen: {path}", "Listen in one of these steps, or end")
-
-
-def _next_unheard(script: Script, name: str) -> str | None:
-    step = script.steps.get(name)
-    last = step.blocks[-1] if step and step.blocks else None
-    if isinstance(last, PutThrough):
-        last = last.otherwise
-    return last.step if isinstance(last, Goto) else None
+    """Whatever is not heard must come to a listen or an end."""
+    for trail in loops(script):
+        path = " → ".join([*trail, trail[0]])
+        reader.wrong(
+            script.steps[trail[0]].line, f"loop without listen: {path}", "Listen in one of these steps, or end"
+        )

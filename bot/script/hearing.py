@@ -16,7 +16,8 @@ def model_of(script: Script) -> IntentModel:
     """The model of a script, trained once and shared by its calls."""
     lexicon = lexicon_for(script.language)
     declared = [_intent(declaration, lexicon) for declaration in script.intents.values()]
-    built_in = [_intent(IntentDeclaration(name, like=name), lexicon) for name in BuiltIn if name is not BuiltIn.OPT_OUT]
+    known = [name for name in BuiltIn if name is not BuiltIn.OPT_OUT and name not in script.intents]
+    built_in = [_intent(IntentDeclaration(name, like=name), lexicon) for name in known]
     return IntentModel([*declared, *built_in], lexicon)
 
 

@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
 
-from bot.errors import MissingVariables
+import structlog
+
 from bot.outcome import OptOut
-from bot.script.hearing import model_of
-from bot.script.language import (
-    AskBack,
-    AskOut,
-    Block,
-    BuiltIn,
-    End,
-    Goto,
-    Label,
-    Listen,
-    PutThrough,
-    Say,
-    Script,
-    Silence,
+from bot.script import collecting, consulting, listening, webhooks
+from bot.script.language import BuiltIn, CallWebhook, Collect, Converse, Listen, PutThrough, Script, Silence
+from bot.script.listening import REPEATS
+from bot.script.progress import Progress, ScriptFailed
+from bot.script.prompts import default_lines
+from bot.script.replies import (
+    CallBack,
+    Consult,
+    Consulted,
+    Effect,
+    Fetch,
+    Line,
+    Reply,
+    SetCode,
+    Transfer,
+    Wait,
 )
-from bot.script.rendering import CALL_BACK_AT, spoken
-from bot.script.replies import CallBack, Effect, Line, Reply, SetCode, Transfer, Wait
-from bot.understanding.callback import asks_call_back
-from bot.understanding.entities import parse_call_back, spoken_call_back
+from bot.script.running import run
+from bot.script.variables import fill_variables
 from bot.understanding.intents import Understood
 from bot.understanding.optout import is_opt_out
 
 __all__ = [
+    "REPEATS",
     "CallBack",
     "Effect",
     "Interpreter",
     "Line",
     "OptOut",
     "Reply",
+    "ScriptFailed",
     "SetCode",
     "Transfer",
     "Understood",
@@ -46,285 +47,178 @@ __all__ = [
     "fill_variables",
 ]
 
-#: How often the customer may have the same words said again in one step.
-REPEATS = 3
-#: A request to be called at another time is found by rule, not by likeness to samples.
-CALL_BACK_CONFIDENCE = 0.9
+_log = structlog.get_logger(__name__)
+
+#: Keys that nobody goes on with are taken for the whole value after this time.
+TYPING_MS: Final = 4000
 
 
 class Interpreter:
     """The state of one conversation.
 
-    `now` is the aware instant of the call, against which call-back times are read in `time_zone`.
-    Raises `MissingVariables` when a required variable has no value.
+    `now` is the aware instant of the call, against which times are read in `time_zone`. A deep copy is cheap and
+    goes on apart. Raises `MissingVariables` when a required variable has no value; every method may raise
+    `ScriptFailed`, after which the conversation cannot go on. An opt-out is answered whatever fails beside it.
     """
 
     def __init__(self, script: Script, variables: Mapping[str, str], *, now: datetime, time_zone: str = "UTC") -> None:
-        self.code: str | None = None
-        self.finished = False
-        self._script = script
-        self._model = model_of(script)
-        self._variables = fill_variables(script, variables)
-        self._now = now
-        self._time_zone = time_zone
-        self._step = script.steps[script.start]
-        self._place = 0
-        self._heard = ""
-        self._opted_out = False
-        self._lines: list[Line] = []
-        self._effects: list[Effect] = []
-        self._prompt: tuple[Line, ...] = ()
-        self._misses = 0
-        self._silences = 0
-        self._call_back_asks = 0
-        self._used: Counter[str] = Counter()
+        self._progress = Progress.begin(script, variables, now, time_zone)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Interpreter:
+        twin = object.__new__(Interpreter)
+        twin._progress = self._progress.copy()
+        return twin
+
+    @property
+    def code(self) -> str | None:
+        """The action code so far."""
+        return self._progress.code
+
+    @property
+    def finished(self) -> bool:
+        """Whether the script has come to its end."""
+        return self._progress.finished
 
     def start(self) -> Reply:
         """The greeting."""
-        return self._run(None)
+        return self._go_on(None)
 
     def heard(self, text: str) -> Reply:
-        """Answer what the customer said; while a person is being called, only an opt-out has an answer."""
-        self._heard = text
-        self._silences = 0
-        if is_opt_out(text) and not self._opted_out:
+        """Answer what the customer said.
+
+        While a person is being called or a web service asked, only an opt-out has an answer.
+        """
+        progress = self._progress
+        progress.listened(text)
+        progress.silences = 0
+        if is_opt_out(text) and not progress.opted_out:
             return self._hear_opt_out(text)
-        block = self._block
-        if self.finished or isinstance(block, PutThrough):
+        if progress.finished or self._is_away:
             return self._reply(None)
-        if isinstance(block, AskBack) and self._call_back_time(text) is not None:
-            return self._run(Understood(BuiltIn.CALL_BACK.value, CALL_BACK_CONFIDENCE))
-        return self._answer(self._understand(text, block), block)
+        understood, goes_on = listening.hear(progress, text)
+        return self._go_on(understood) if goes_on else self._reply(understood)
 
     def silent(self) -> Reply:
         """Go on after the customer has said nothing for as long as `Wait` told."""
-        if self.finished or isinstance(self._block, PutThrough):
+        progress = self._progress
+        if progress.finished or self._is_away or progress.outside is not None:
             return self._reply(None)
-        self._heard = ""
+        progress.listened("")
+        block = progress.block
+        if isinstance(block, Collect) and progress.asked.typed:
+            return self._go_on(None) if collecting.stop_typing(progress, block) else self._reply(None)
         silence = self._silence
-        if self._silences < len(silence.say):
-            self._say(silence.say[self._silences])
-            self._silences += 1
+        if progress.silences < len(silence.say):
+            progress.say(silence.say[progress.silences])
+            progress.silences += 1
             return self._reply(None)
-        return self._enter(silence.goto, None)
+        progress.leave(silence.goto)
+        return self._go_on(None)
 
     def key(self, digit: str) -> Reply:
         """Answer a pressed key; one that the step does not offer counts as not understood, if it offers any."""
-        self._silences = 0
-        block = self._block
-        if self.finished or not isinstance(block, Listen) or not block.keys:
+        progress, block = self._progress, self._progress.block
+        progress.silences = 0
+        if progress.finished:
             return self._reply(None)
-        self._heard = f"pressed {digit}"
+        if isinstance(block, Collect) and block.keys:
+            progress.listened(f"pressed {digit}")
+            return self._go_on(None) if collecting.press(progress, block, digit) else self._reply(None)
+        if not isinstance(block, Listen) or not block.keys:
+            return self._reply(None)
+        progress.listened(f"pressed {digit}")
         target = block.keys.get(digit)
-        return self._miss(block, None) if target is None else self._enter(target.step, None)
+        if target is None:
+            return self._go_on(None) if listening.miss(progress) else self._reply(None)
+        progress.go(target.step)
+        return self._go_on(None)
 
     def not_joined(self) -> Reply:
         """Go on with a customer whom no agent took."""
-        block = self._block
-        if self.finished or not isinstance(block, PutThrough):
+        progress, block = self._progress, self._progress.block
+        if progress.finished or not isinstance(block, PutThrough):
             return self._reply(None)
-        return self._enter(None if block.otherwise is None else block.otherwise.step, None)
+        progress.leave(None if block.otherwise is None else block.otherwise.step)
+        return self._go_on(None)
+
+    def fetched(self, values: Mapping[str, str] | None) -> Reply:
+        """Go on with what a web service answered, by the names of `Fetch.into`; None after a failure."""
+        progress, block = self._progress, self._progress.block
+        if progress.finished or not isinstance(block, CallWebhook) or progress.outside is None:
+            return self._reply(None)
+        webhooks.take(progress, block, values)
+        return self._go_on(None)
+
+    def consulted(self, answer: Consulted) -> Reply:
+        """Go on after a language model's answer, of which only what the script offers may happen."""
+        progress, block = self._progress, self._progress.block
+        if progress.finished or not isinstance(block, Converse) or progress.outside is None:
+            return self._reply(None)
+        return self._go_on(None) if consulting.take(progress, block, answer) else self._reply(None)
 
     def message(self, text: str) -> tuple[Line, ...]:
         """A text for a machine, which nobody interrupts."""
-        return self._rendered(text, interruptible=False)
+        return self._progress.rendered(text, interruptible=False)
 
     @property
-    def _block(self) -> Block:
-        return self._step.blocks[min(self._place, len(self._step.blocks) - 1)]
+    def _is_away(self) -> bool:
+        return isinstance(self._progress.block, PutThrough) or isinstance(self._progress.outside, Fetch)
 
     @property
     def _silence(self) -> Silence:
-        block = self._block
-        return block.silence if isinstance(block, Listen) and block.silence is not None else self._script.silence
-
-    def _understand(self, text: str, block: Block) -> Understood:
-        """The best of what this step and the whole script offer; the step's own intents come first."""
-        if asks_call_back(text, self._script.language):
-            return Understood(BuiltIn.CALL_BACK.value, CALL_BACK_CONFIDENCE)
-        offered = [choice.intent for choice in block.choices] if isinstance(block, Listen) else []
-        offered += [question.intent for question in self._script.questions]
-        offered += [handled.value for handled in self._script.handlers]
-        offered += [BuiltIn.REPEAT.value, BuiltIn.HELLO.value]
-        threshold = block.min_confidence if isinstance(block, Listen) else None
-        return self._model.classify(
-            self._without_name(text),
-            tuple(dict.fromkeys(offered)),
-            threshold=self._script.min_confidence if threshold is None else threshold,
-        )
-
-    def _without_name(self, text: str) -> str:
-        """`text` with the contact's own name as "someone", as in the samples of `wrong_person`."""
-        name = self._variables.get("name", "")
-        return re.sub(rf"\b{re.escape(name)}\b", "someone", text, flags=re.IGNORECASE) if name else text
-
-    def _answer(self, understood: Understood, block: Block) -> Reply:
-        intent = understood.intent
-        for choice in block.choices if isinstance(block, Listen) else ():
-            if choice.intent == intent:
-                return self._enter(choice.step, understood)
-        for question in self._script.questions:
-            if question.intent == intent:
-                return self._again(understood, block, question.repeat, question.answer)
-        if intent in (BuiltIn.REPEAT, BuiltIn.HELLO):
-            return self._again(understood, block, REPEATS, None)
-        if intent is None or (intent == BuiltIn.CALL_BACK and isinstance(block, AskBack)):
-            return self._miss(block, understood)
-        return self._enter(self._script.handlers[BuiltIn(intent)].step, understood)
-
-    def _again(self, understood: Understood, block: Block, limit: int, answer: str | None) -> Reply:
-        """Say an answer and the question of this step again, or repeat everything; within limits."""
-        key = f"{understood.intent}" if answer is not None else f"{self._step.name}.repeat"
-        if self._used[key] >= limit:
-            return self._miss(block, understood)
-        self._used[key] += 1
-        if answer is None:
-            self._lines.extend(self._prompt)
-        else:
-            self._say(answer)
-            self._lines.extend(self._question(block))
-        return self._reply(understood)
-
-    def _question(self, block: Block) -> tuple[Line, ...]:
-        """What is asked again after an answered question: `ask`, else the last sentence before listening."""
-        if isinstance(block, Listen) and block.ask is not None:
-            return self._rendered(block.ask)
-        return self._prompt[-1:]
-
-    def _miss(self, block: Block, understood: Understood | None) -> Reply:
-        """Go on after something that fits nothing: the next reprompt or question, then what follows the last."""
-        if not isinstance(block, Listen):
-            return self._run(understood)
-        if self._misses < len(block.reprompt):
-            self._say(block.reprompt[self._misses])
-            self._misses += 1
-            return self._reply(understood)
-        return self._enter(None if block.otherwise is None else block.otherwise.step, understood)
+        block = self._progress.block
+        own = block.silence if isinstance(block, Listen | Collect | Converse) else None
+        return self._progress.script.silence if own is None else own
 
     def _hear_opt_out(self, text: str) -> Reply:
-        self._record_opt_out(text)
-        block = self._block
+        self._progress.record_opt_out(text)
+        return self._go_on(Understood(BuiltIn.OPT_OUT.value, 1.0), self._answer_opt_out)
+
+    def _answer_opt_out(self) -> None:
+        progress, block = self._progress, self._progress.block
         own = [c.step for c in block.choices if c.intent == BuiltIn.OPT_OUT] if isinstance(block, Listen) else []
-        step = own[0] if own else self._script.handlers[BuiltIn.OPT_OUT].step
-        self.finished = False
-        return self._enter(step, Understood(BuiltIn.OPT_OUT.value, 1.0))
+        progress.finished = False
+        progress.go(own[0] if own else progress.script.handlers[BuiltIn.OPT_OUT].step)
 
-    def _record_opt_out(self, evidence: str) -> None:
-        if not self._opted_out:
-            self._opted_out = True
-            self._set_code("DNC")
-            self._effects.append(OptOut(evidence))
-
-    def _call_back_time(self, text: str) -> datetime | None:
-        return parse_call_back(text, self._now, self._time_zone, self._script.language)
-
-    def _record_call_back(self, at: datetime | None) -> None:
-        self._variables[CALL_BACK_AT] = spoken_call_back(at, self._now, self._script.language)
-        self._set_code("CB")
-        self._effects.append(CallBack(at))
-
-    def _enter(self, step: str | None, understood: Understood | None) -> Reply:
-        """Go on with a step; without one, hang up."""
-        if step is None:
-            self.finished = True
+    def _go_on(self, understood: Understood | None, lead: Callable[[], None] | None = None) -> Reply:
+        progress = self._progress
+        try:
+            if lead is not None:
+                lead()
+            run(progress)
             return self._reply(understood)
-        self._go(step)
-        return self._run(understood)
-
-    def _go(self, step: str) -> None:
-        self._step = self._script.steps[step]
-        self._place = self._misses = self._silences = self._call_back_asks = 0
-
-    def _run(self, understood: Understood | None) -> Reply:
-        """Run blocks until one waits or ends."""
-        while not self.finished and self._perform(self._block):
-            pass
-        self._prompt = tuple(self._lines)
+        except Exception as error:
+            if not any(isinstance(effect, OptOut) for effect in progress.effects):
+                raise
+            # An opt-out is told whatever is wrong with the step that answers it.
+            _log.error("script.opt_out_step_failed", step=progress.step.name, error=type(error).__name__)
+        progress.leave(None)
+        progress.lines.clear()
+        progress.say(default_lines(progress.language).opted_out, interruptible=False)
         return self._reply(understood)
 
-    def _perform(self, block: Block) -> bool:
-        """Do one block; whether the next one follows at once."""
-        match block:
-            case Say():
-                self._say(block.text, interruptible=block.interruptible)
-            case Label():
-                self._set_code(block.code)
-            case Goto():
-                self._go(block.step)
-                return True
-            case AskOut():
-                self._record_opt_out(self._heard)
-            case AskBack():
-                return self._perform_call_back(block)
-            case PutThrough():
-                return False
-            case Listen():
-                if block.ask is not None:
-                    self._say(block.ask)
-                return False
-            case End():
-                self.finished = True
-                return False
-            case _:
-                assert_never(block)
-        self._place += 1
-        return True
-
-    def _perform_call_back(self, block: AskBack) -> bool:
-        """The wish is recorded at once, for the customer may hang up before naming a time."""
-        at = self._call_back_time(self._heard)
-        if at is not None or self._call_back_asks == 0:
-            self._record_call_back(at)
-        if at is None and self._call_back_asks < len(block.ask):
-            self._say(block.ask[self._call_back_asks])
-            self._call_back_asks += 1
-            return False
-        self._place += 1
-        return True
-
-    def _set_code(self, code: str) -> None:
-        self.code = code
-        self._effects.append(SetCode(code))
-
-    def _say(self, text: str, *, interruptible: bool = True) -> None:
-        self._lines.extend(self._rendered(text, interruptible=interruptible))
-
-    def _rendered(self, text: str, *, interruptible: bool = True) -> tuple[Line, ...]:
-        return tuple(Line(sentence, interruptible) for sentence in spoken(text, self._variables))
-
     def _reply(self, understood: Understood | None) -> Reply:
+        progress = self._progress
         reply = Reply(
-            lines=tuple(self._lines),
-            effects=tuple(self._effects),
-            step=self._step.name,
+            lines=tuple(progress.lines),
+            effects=tuple(progress.effects),
+            step=progress.step.name,
             understood=understood,
-            wait=None if self.finished else self._next(),
+            wait=None if progress.finished else self._next(),
         )
-        self._lines, self._effects = [], []
+        progress.lines, progress.effects = [], []
         return reply
 
-    def _next(self) -> Wait | Transfer:
-        block = self._block
-        if not isinstance(block, PutThrough):
-            return Wait(self._silence.after_ms)
-        person = self._script.transfers[block.to]
-        whisper = () if person.whisper is None else spoken(person.whisper, self._variables)
-        return Transfer(person.target, whisper, None if block.otherwise is None else block.otherwise.step)
-
-
-def fill_variables(script: Script, given: Mapping[str, str]) -> dict[str, str]:
-    """Every declared variable with the contact's value or its default.
-
-    Raises `MissingVariables` for required ones that are absent or blank.
-    """
-    filled: dict[str, str] = {CALL_BACK_AT: spoken_call_back(None, datetime.min.replace(tzinfo=UTC), script.language)}
-    missing = []
-    for variable in script.variables:
-        value = given.get(variable.name, "").strip() or variable.default
-        if value is None:
-            missing.append(variable.name)
-        else:
-            filled[variable.name] = value
-    if missing:
-        raise MissingVariables(script.name, missing)
-    return filled
+    def _next(self) -> Wait | Transfer | Fetch | Consult:
+        progress, block = self._progress, self._progress.block
+        if progress.outside is not None:
+            return progress.outside
+        if isinstance(block, PutThrough):
+            person = progress.script.transfers[block.to]
+            whisper = () if person.whisper is None else progress.variables.spoken(person.whisper)
+            return Transfer(person.target, whisper, None if block.otherwise is None else block.otherwise.step)
+        after_ms, typing = self._silence.after_ms, bool(progress.asked.typed)
+        # The question whether a value is right is answered by a yes or a no.
+        confirms = progress.asked.candidate is not None
+        patience_ms = block.patience_ms if isinstance(block, Listen | Collect) and not confirms else None
+        return Wait(min(after_ms, TYPING_MS) if typing else after_ms, patience_ms, typing)

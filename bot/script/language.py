@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.understanding.forms import ValueForm
 from bot.who_answered.verdict import Answerer
 from telephony.transfer import Target
 
@@ -54,6 +55,7 @@ class BuiltIn(StrEnum):
     WHO_IS_CALLING = "who_is_calling"
     REPEAT = "repeat"
     HELLO = "hello"
+    PERSON = "person"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Say:
     text: str
     interruptible: bool = True
     line: int = 0
+    #: A WAV file to play instead of the voice; `text` is what it says.
+    audio: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,143 @@ class Person:
 
     target: Target
     whisper: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Ask for a value of a form and keep it as variable `into`.
+
+    `ask` is said first, then one line of `ask_again` each time that what was said holds no such value. With
+    `confirm`, which may hold the value, it counts once the customer says yes. After the last line a value
+    that is not `required` stays empty and the next block follows; else `otherwise` does (None: end).
+    With `keys` it may be typed on the telephone, ended by #. `patience_ms` is the silence that ends an answer.
+    """
+
+    into: str
+    form: ValueForm
+    ask: str
+    ask_again: tuple[str, ...] = ()
+    confirm: str | None = None
+    required: bool = True
+    otherwise: Goto | None = None
+    keys: bool = False
+    patience_ms: int | None = None
+    silence: Silence | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Give variable `into` a text, which may hold `{variables}`."""
+
+    into: str
+    text: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Give variable `into` the value of an expression (`bot.script.expressions`)."""
+
+    into: str
+    expression: str
+    line: int = 0
+
+
+class Group(StrEnum):
+    """How the parts of a condition are joined."""
+
+    ALL = "all"
+    ANY = "any"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A group of expressions and further groups."""
+
+    group: Group
+    parts: tuple[str | Condition, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Go on with step `then` when the condition holds, else with `otherwise`; None for the next block."""
+
+    when: Condition
+    then: Goto | None
+    otherwise: Goto | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class SendEmail:
+    """Send an e-mail; all three texts may hold `{variables}`. The conversation does not wait for it."""
+
+    to: str
+    subject: str
+    body: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class CallWebhook:
+    """Ask a web service and keep parts of its JSON answer: `into` maps variables to dotted paths.
+
+    Scheme, host and port of `url` are fixed text (DESIGN invariant 8); path, query, `headers` and `body` may
+    hold `{variables}`. `say` is said while it is waited for. A failure or time-out leads to `otherwise`
+    (None: the next block, the variables unchanged).
+    """
+
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, str] = field(default_factory=dict)
+    into: Mapping[str, str] = field(default_factory=dict)
+    timeout_ms: int = 3000
+    say: str | None = None
+    otherwise: Goto | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a language model may do beside talking; only what stands here can happen (DESIGN invariant 8).
+
+    `codes` are action codes it may set, `collect` values it may keep, `transfers` names under `transfers:`,
+    `steps` steps of the script that it may go on with.
+    """
+
+    codes: tuple[str, ...] = ()
+    collect: Mapping[str, ValueForm] = field(default_factory=dict)
+    transfers: tuple[str, ...] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
+    call_back: bool = False
+    end: bool = True
+
+
+@dataclass(frozen=True)
+class Converse:
+    """Hand the conversation to a language model for at most `max_turns` answers.
+
+    `persona`, `goal` and `facts` may hold `{variables}`. `fallback` is said when the model fails or is silent
+    for `timeout_ms`; after two failures in a row, or the last turn, `otherwise` follows (None: the end).
+    `greeting` is said first, without asking the model.
+    """
+
+    goal: str
+    persona: str = ""
+    facts: tuple[str, ...] = ()
+    greeting: str | None = None
+    tools: Tools = field(default_factory=Tools)
+    model: str | None = None
+    max_turns: int = 20
+    timeout_ms: int = 4000
+    fallback: str | None = None
+    otherwise: Goto | None = None
+    silence: Silence | None = None
     line: int = 0
 
 
@@ -184,12 +325,24 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class ValueChoice:
+    """One value that a listening step offers: found, it is kept as variable `into`, and `step` follows."""
+
+    into: str
+    form: ValueForm
+    step: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class Listen:
     """Wait for the customer.
 
     `ask` is the question, said before listening and again after an answered question. Speech that fits
     nothing offered is answered by the next line of `reprompt`; after the last one `otherwise` follows
-    (None: end). `keys` maps pressed keys to steps.
+    (None: end). `keys` maps pressed keys to steps. A value of `values` found in what was said is kept under its
+    name and leads on; with `values_first` this goes before the intents. `patience_ms` is the silence that ends
+    an answer, None for the usual.
     """
 
     ask: str | None
@@ -200,9 +353,28 @@ class Listen:
     silence: Silence | None = None
     min_confidence: float | None = None
     line: int = 0
+    values: tuple[ValueChoice, ...] = ()
+    values_first: bool = False
+    patience_ms: int | None = None
 
 
-Block = Say | Label | Goto | AskOut | AskBack | PutThrough | End | Listen
+Block = (
+    Say
+    | Label
+    | Goto
+    | AskOut
+    | AskBack
+    | PutThrough
+    | End
+    | Listen
+    | Collect
+    | Assign
+    | Compute
+    | Branch
+    | SendEmail
+    | CallWebhook
+    | Converse
+)
 
 
 @dataclass(frozen=True)
@@ -245,6 +417,8 @@ class Script:
     machines: Mapping[Answerer, MachineRule] = field(default_factory=lambda: DEFAULT_MACHINES)
     #: Who can be put through to, by the names that blocks use.
     transfers: Mapping[str, Person] = field(default_factory=dict)
+    #: The currency (ISO 4217) of money that names none, None where only the figure is said.
+    currency: str | None = None
 
     @property
     def required_variables(self) -> tuple[str, ...]:

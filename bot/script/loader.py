@@ -9,8 +9,9 @@ import yaml
 
 from bot.errors import BotError, Problem, ScriptErrors
 from bot.script.blocks import BlockReader, read_intent, read_silence
-from bot.script.check import check
+from bot.script.check import check, check_recordings
 from bot.script.codes import read_codes
+from bot.script.context import check_variable
 from bot.script.language import (
     AskBack,
     AskOut,
@@ -28,13 +29,24 @@ from bot.script.language import (
 from bot.script.machines import read_machines
 from bot.script.nodes import Node, Reader, compose, key_line, line_of, optional, too_deep
 from bot.script.prompts import default_lines
-from bot.script.rendering import RUNTIME_VARIABLES
 from bot.script.transfers import read_transfers
+from bot.script.value_forms import read_currency
 
 DEFAULT_SILENCE_MS = 6000
 DEFAULT_MIN_CONFIDENCE = 0.5
 #: Intents that are understood at any moment and may be led to a step of the script.
-HANDLED = (BuiltIn.OPT_OUT, BuiltIn.CALL_BACK, BuiltIn.WRONG_PERSON)
+HANDLED = (
+    BuiltIn.OPT_OUT,
+    BuiltIn.CALL_BACK,
+    BuiltIn.WRONG_PERSON,
+    BuiltIn.PERSON,
+    BuiltIn.WHO_IS_CALLING,
+    BuiltIn.REPEAT,
+)
+#: A built-in intent whose name a script may give to an intent of its own, which then counts instead.
+OWN_WORDING = frozenset({BuiltIn.PERSON})
+#: The handler of silence; where a step's own or the script's silence leads somewhere, that counts.
+SILENCE = "silence"
 
 TOP_KEYS = (
     "script",
@@ -50,9 +62,9 @@ TOP_KEYS = (
     "min_confidence",
     "machines",
     "transfers",
+    "currency",
     "steps",
 )
-_VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
@@ -69,6 +81,8 @@ def load_script(source: Path | str, name: str | None = None) -> Script:
         script = _read_script(reader, compose(text, file), file)
         if script is not None:
             check(script, reader)
+            if isinstance(source, Path):
+                check_recordings(script, source.parent, reader)
     except RecursionError as exc:
         raise too_deep(file) from exc
     if reader.problems or script is None:
@@ -92,13 +106,14 @@ def _read_script(reader: Reader, root: Node, file: str) -> Script | None:
         reader.wrong(root, "the script has no steps", "Add `steps:`")
         return None
     language = _language(reader, optional(top, "language"))
-    silence = _silence(reader, optional(top, "silence"), language)
+    led = _handlers(reader, optional(top, "handlers"))
+    silence = _silence(reader, optional(top, "silence"), language, led.pop(SILENCE, None))
     intents = _intents(reader, optional(top, "intents"))
     questions = _questions(reader, optional(top, "faq"), intents)
     steps = BlockReader(reader, intents, silence).steps(top["steps"])
     if not steps:
         return None
-    handlers = _handlers(reader, optional(top, "handlers"))
+    handlers = {BuiltIn(name): target for name, target in led.items()}
     _add_default_handlers(handlers, steps, language)
     name = _text(reader, top, "script", Path(file).stem)
     confidence = optional(top, "min_confidence")
@@ -120,6 +135,7 @@ def _read_script(reader: Reader, root: Node, file: str) -> Script | None:
         file=file,
         machines=read_machines(reader, optional(top, "machines")),
         transfers=read_transfers(reader, optional(top, "transfers")),
+        currency=read_currency(reader, optional(top, "currency"), "the script"),
     )
 
 
@@ -138,8 +154,12 @@ def _language(reader: Reader, node: Node | None) -> str:
     return language
 
 
-def _silence(reader: Reader, node: Node | None, language: str) -> Silence:
-    default = Silence(DEFAULT_SILENCE_MS, (default_lines(language).still_there,))
+def _silence(reader: Reader, node: Node | None, language: str, handler: Goto | None) -> Silence:
+    lines = (default_lines(language).still_there,)
+    if handler is None:
+        default = Silence(DEFAULT_SILENCE_MS, lines)
+    else:
+        default = Silence(DEFAULT_SILENCE_MS, lines, handler.step, handler.line)
     return default if node is None else read_silence(reader, node, default)
 
 
@@ -150,14 +170,7 @@ def _variables(reader: Reader, node: Node | None) -> tuple[Variable, ...]:
 
 
 def _variable(reader: Reader, name: str, node: Node) -> Variable:
-    if not _VARIABLE.fullmatch(name):
-        reader.wrong(
-            key_line(name, node), f"variable name `{name}` cannot be used", "Use small letters a-z, digits and `_`"
-        )
-    if name in RUNTIME_VARIABLES:
-        reader.wrong(
-            key_line(name, node), f"variable `{name}` is set during the call", "Choose another name for the column"
-        )
+    check_variable(reader, name, key_line(name, node))
     if isinstance(node, yaml.ScalarNode) and node.value == "required":
         return Variable(name)
     entries = reader.mapping(node, f"variable `{name}`", ("required", "default"))
@@ -175,7 +188,7 @@ def _intents(reader: Reader, node: Node | None) -> dict[str, IntentDeclaration]:
     if node is None:
         return found
     for name, body in reader.mapping(node, "intents").items():
-        if name in set(BuiltIn):
+        if name in set(BuiltIn) - OWN_WORDING:
             reader.wrong(key_line(name, body), f"intent `{name}` is built in", f"Rename it and add `like: {name}`")
             continue
         entries = reader.mapping(body, f"intent `{name}`", ("samples", "keywords", "like"))
@@ -189,7 +202,7 @@ def _questions(reader: Reader, node: Node | None, intents: dict[str, IntentDecla
     found = []
     for name, body in reader.mapping(node, "faq").items():
         entries = reader.mapping(body, f"question `{name}`", ("samples", "keywords", "like", "say", "repeat"))
-        if name in intents or name in set(BuiltIn):
+        if name in intents or name in set(BuiltIn) - OWN_WORDING:
             reader.wrong(key_line(name, body), f"duplicate intent `{name}`", "Rename the question")
         intents[name] = read_intent(reader, name, body, entries)
         answer, repeat = entries.get("say"), optional(entries, "repeat")
@@ -206,15 +219,15 @@ def _questions(reader: Reader, node: Node | None, intents: dict[str, IntentDecla
     return tuple(found)
 
 
-def _handlers(reader: Reader, node: Node | None) -> dict[BuiltIn, Goto]:
+def _handlers(reader: Reader, node: Node | None) -> dict[str, Goto]:
     if node is None:
         return {}
-    entries = reader.mapping(node, "handlers", HANDLED)
-    return {BuiltIn(key): Goto(reader.text(value, key), line_of(value)) for key, value in entries.items()}
+    entries = reader.mapping(node, "handlers", (*HANDLED, SILENCE))
+    return {str(key): Goto(reader.text(value, key), line_of(value)) for key, value in entries.items()}
 
 
 def _add_default_handlers(handlers: dict[BuiltIn, Goto], steps: dict[str, Step], language: str) -> None:
-    """Opt-out and call-back are understood in every script, with plain answers where it gives none."""
+    """What is understood in every script and leads somewhere has plain answers where the script gives none."""
     lines = default_lines(language)
     if BuiltIn.OPT_OUT not in handlers:
         handlers[BuiltIn.OPT_OUT] = Goto("_opt_out")
@@ -222,3 +235,6 @@ def _add_default_handlers(handlers: dict[BuiltIn, Goto], steps: dict[str, Step],
     if BuiltIn.CALL_BACK not in handlers:
         handlers[BuiltIn.CALL_BACK] = Goto("_call_back")
         steps["_call_back"] = Step("_call_back", (AskBack(), Say(lines.called_back), End()))
+    if BuiltIn.WRONG_PERSON not in handlers:
+        handlers[BuiltIn.WRONG_PERSON] = Goto("_wrong_person")
+        steps["_wrong_person"] = Step("_wrong_person", (Say(lines.wrong_person), End()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,8 @@ class Line:
 
     text: str
     interruptible: bool = True
+    #: A WAV file that is played instead, as the script names it.
+    audio: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,24 @@ class CallBack:
     at: datetime | None
 
 
-Effect = SetCode | OptOut | CallBack
+@dataclass(frozen=True)
+class Keep:
+    """The customer has given a value, in the canonical text of `ValueKind`; a later one of the name replaces it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Send an e-mail, once the call is settled."""
+
+    to: str
+    subject: str
+    body: str
+
+
+Effect = SetCode | OptOut | CallBack | Keep | Mail
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,10 @@ class Wait:
     """Listen; when nobody speaks for `silence_ms` after the last word, call `Interpreter.silent`."""
 
     silence_ms: int
+    #: Silence that ends what the customer says, None for the usual.
+    patience_ms: int | None = None
+    #: A value is being typed: the silence counts from the last key, and words that go on are in the way.
+    typing: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,11 +79,57 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """Ask a web service; then call `Interpreter.fetched` with the values found, None after a failure.
+
+    `into` maps names to dotted paths into the JSON answer. `headers` still hold `{secret:NAME}` and doubled
+    braces, for `bot.script.placeholders.with_secrets`. A later reply that waits for an equal one asks nothing anew.
+    """
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    body: Mapping[str, str]
+    into: Mapping[str, str]
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class Consult:
+    """Have a language model answer; say what it says, then call `Interpreter.consulted`.
+
+    `messages` are those of the OpenAI chat protocol so far (role, content), `tools` its function declarations.
+    """
+
+    messages: tuple[Mapping[str, object], ...]
+    tools: tuple[Mapping[str, object], ...]
+    model: str | None
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A function that the model wants called; `arguments` is unchecked JSON text."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Consulted:
+    """What a language model answered: `said` is what was spoken of it; `failed` when there is nothing usable."""
+
+    said: str
+    calls: tuple[ToolCall, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What to do now: first the effects, then the lines, then wait or transfer; hang up when `wait` is None."""
+    """What to do now: first the effects, then the lines, then what `wait` tells; hang up when it is None."""
 
     lines: tuple[Line, ...]
     effects: tuple[Effect, ...]
     step: str
     understood: Understood | None
-    wait: Wait | Transfer | None
+    wait: Wait | Transfer | Fetch | Consult | None

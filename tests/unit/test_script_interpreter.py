@@ -9,6 +9,7 @@ import pytest
 from bot.errors import MissingVariables
 from bot.outcome import OptOut
 from bot.script.interpreter import REPEATS, Interpreter
+from bot.script.progress import Progress
 from bot.script.replies import CallBack, Line, SetCode, Wait
 from tests.support_scripts import ANNA, NOW, SMALL, said, script_of, talk
 
@@ -152,6 +153,47 @@ def test_a_step_may_answer_the_opt_out_itself() -> None:
     assert said(reply) == ["As you wish."]
     assert reply.effects == (SetCode("DNC"), OptOut("Take me off your list."))
     assert talk(script).key("9").effects == (SetCode("DNC"), OptOut("pressed 9"))
+
+
+@pytest.mark.parametrize("said_or_pressed", ["Take me off your list.", "9"])
+def test_an_opt_out_is_recorded_although_the_step_that_answers_it_fails(said_or_pressed: str) -> None:
+    script = script_of(
+        """
+        handlers: {opt_out: out}
+        steps:
+          a:
+            - say: Well.
+            - listen: {keys: {"9": out}}
+          out:
+            - opt_out
+            - say: Let me see.
+            - compute: {n: number('x')}
+            - end
+        """
+    )
+    conversation = talk(script)
+    reply = conversation.key("9") if said_or_pressed == "9" else conversation.heard(said_or_pressed)
+    assert [type(effect) for effect in reply.effects] == [SetCode, OptOut]
+    assert said(reply)[-2:] == ["We will not call you again.", "Goodbye."]
+    assert (reply.wait, conversation.finished) == (None, True)
+
+
+@pytest.mark.parametrize("broken", ["go", "rendered"])
+def test_an_opt_out_is_recorded_whatever_error_its_answer_raises(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = small()
+    usual = getattr(Progress, broken)
+    failures = iter([ZeroDivisionError("broken")])
+
+    def fail_once(self: Progress, *args: object, **options: object) -> object:
+        for error in failures:
+            raise error
+        return usual(self, *args, **options)
+
+    monkeypatch.setattr(Progress, broken, fail_once)
+    reply = conversation.heard("Stop calling me.")
+    assert reply.effects == (SetCode("DNC"), OptOut("Stop calling me."))
+    assert said(reply)[-2:] == ["We will not call you again.", "Goodbye."]
+    assert (reply.wait, conversation.finished) == (None, True)
 
 
 CALL_BACK = """

@@ -79,7 +79,7 @@ def test_say_can_forbid_interruption() -> None:
     ("text", "line", "message", "remedy"),
     [
         ("steps:\n  a:\n    - sey: Hello\n    - end\n", 3, "unknown block `sey`", "Did you mean `say`?"),
-        ("steps:\n  a:\n    - hello\n    - end\n", 3, "unknown block `hello`", "Use one of: call_back, code"),
+        ("steps:\n  a:\n    - hello\n    - end\n", 3, "unknown block `hello`", "Use one of: assign, call_back, code"),
         ("stepps:\n  a: [end]\n", 1, "unknown key `stepps` in the script", "Did you mean `steps`?"),
         ("title: x\n", 1, "the script has no steps", "Add `steps:`"),
         ("steps:\n  a: [end]\n  a: [end]\n", 3, "duplicate `a` in steps, first given in line 2", "Rename or remove"),
