@@ -34,7 +34,7 @@ serve: $(VENV)/.runtime
 	  $(BIN)/campana --config demo-out/campana.toml serve; else $(BIN)/campana serve; fi
 
 test: $(VENV)/.dev
-	@$(BIN)/campana models fetch
+	@$(BIN)/campana models fetch stt-base stt-tiny-en tts-en-joe vad turn llm-test
 	@# Tests that compute share the cores; those that hold calls in real time have them to themselves.
 	@failed=0; \
 	$(BIN)/python -m pytest --cov --cov-report= -n 2 --dist loadfile tests/unit tests/property tests/contract || failed=1; \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,12 +14,12 @@ from sqlalchemy import select
 from billing.errors import BillingError
 from billing.tariff import Tariff, parse_tariff
 from bot.errors import BotError
+from bot.script.language import CallWebhook, Script, SendEmail
 from bot.script.loader import load_script
 from campana.application import App
 from campana.definition import CampaignDefinition, DefinitionError
 from campana.enrolment import Material, enrol_checked, required_variables
 from campana.machines import machines_mistakes
-from models.errors import ModelError
 from storage.tables import bots, tariffs
 from web.errors import BadFields
 
@@ -91,36 +91,38 @@ class ApiEnrolment:
         # Reading takes as long as its text is, and the audio of live calls shares this event loop.
         if mistakes := await asyncio.to_thread(machines_mistakes, body.machines):
             raise BadFields([("machines", mistake) for mistake in mistakes])
-        name, text = await self._script(body)
+        name, text, sounds = await self._script(body)
         try:
             script = await asyncio.to_thread(load_script, text, name)
         except BotError as error:
             raise BadFields(_lines("script", error)) from error
+        if isinstance(body.script, str) and (outward := _outward(script)):
+            raise BadFields([("script", outward)])
         tariff = await self._tariff(body)
-        material = Material(script, text, tariff, script_name=name, tariff_name="tariff")
+        material = Material(script, text, tariff, script_name=name, tariff_name="tariff", sounds=sounds)
         try:
             return await enrol_checked(self._app, body, material)
         except DefinitionError as error:
             field, colon, problem = str(error).partition(": ")
             raise BadFields([(field, problem) if colon else ("campaign", str(error))]) from error
-        except ModelError as error:
-            raise BadFields([("bot.voice", str(error))]) from error
 
     async def required_variables(self, campaign_id: int) -> Sequence[str]:
         """See `web.api.ports.Enrolment`."""
         return await required_variables(self._app, campaign_id)
 
-    async def _script(self, body: NewCampaign) -> tuple[str, str]:
+    async def _script(self, body: NewCampaign) -> tuple[str, str, Mapping[str, str]]:
+        """Its name, its text, and the recordings of a stored bot."""
         if isinstance(body.script, str):
-            return "script", body.script
-        wanted = select(bots.c.script).where(bots.c.account_id == self._app.account_id, bots.c.name == body.script.bot)
+            return "script", body.script, {}
+        columns = (bots.c.script, bots.c.sounds)
+        wanted = select(*columns).where(bots.c.account_id == self._app.account_id, bots.c.name == body.script.bot)
         if body.script.version is not None:
             wanted = wanted.where(bots.c.version == body.script.version)
         async with self._app.database.read() as conn:
-            text = await conn.scalar(wanted.order_by(bots.c.version.desc()).limit(1))
-        if text is None:
+            found = (await conn.execute(wanted.order_by(bots.c.version.desc()).limit(1))).first()
+        if found is None:
             raise BadFields([("script", f"there is no bot {body.script.bot!r} of this version; GET /bots lists them")])
-        return body.script.bot, str(text)
+        return body.script.bot, str(found.script), found.sounds or {}
 
     async def _tariff(self, body: NewCampaign) -> Tariff:
         zone = ZoneInfo(body.time_zone or self._app.settings.account.time_zone)
@@ -143,3 +145,12 @@ def _lines(field: str, error: Exception) -> list[tuple[str, str]]:
     """Each mistake that an error tells of, for the field."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return [(field, line) for line in lines or ["it cannot be used as it is"]]
+
+
+def _outward(script: Script) -> str | None:
+    """Why a script that came over the network is not taken: it would ask or write to others in our name."""
+    for _, block in script.blocks():
+        if isinstance(block, CallWebhook | SendEmail):
+            what = "asks a web service" if isinstance(block, CallWebhook) else "sends e-mails"
+            return f"line {block.line}: it {what}, with this installation's secrets and sender; have it stored as a bot"
+    return None

@@ -46,8 +46,9 @@ class BotPart(_Part):
 
     name: str = Field("Bot", max_length=200)
     language: str = Field("en", max_length=16)
-    voice: str | None = None
+    voice: str | None = Field(None, max_length=64)
     speed: float = Field(1.0, ge=0.5, le=2.0)
+    ears: str | None = Field(None, max_length=64)
 
 
 class Window(_Part):

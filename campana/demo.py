@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from billing.currency import round_money
 from campana.application import App, open_app
 from campana.cli.lists import import_with_progress
 from campana.cli.models import fetch_with_progress, needed
+from campana.customers import CPS, TRUNK, learn_lines
 from campana.definition import load_definition
 from campana.dialling import run_shown, warm_up
 from campana.enrolment import enrol
@@ -37,12 +37,12 @@ from campana.settings import (
     TrunkSettings,
     WebSettings,
 )
-from campana.voicebots import Voicebots, open_voicebots
+from campana.voicebots import open_voicebots
 from reports.attempts import AttemptFilter, every_attempt
 from reports.audit import AuditResult, audit
 from reports.overview import Overview, overview
 from reports.scope import Scope
-from telephony.simulator import Lines, Persona, SimulatorProcess, load_personas, render
+from telephony.simulator import Lines, Persona, SimulatorProcess, load_personas
 from web.app import create_app
 from web.server import serving
 from web.state import WebSettings as PageSettings
@@ -53,9 +53,6 @@ EXAMPLE: Final = next(
     for folder in (Path(__file__).resolve().parents[1] / "examples" / "demo", Path(__file__).parent / "example")
     if folder.is_dir() or folder.name == "example"
 )
-TRUNK: Final = "rehearsal"
-#: Two new calls a second, so that not every customer speaks at the same instant.
-_CPS: Final = 2.0
 _MAIL_WAIT_S: Final = 30.0
 
 
@@ -137,7 +134,7 @@ class Demo:
         async with open_app(_settings(self.out, self.models, smtp_port=25, trunk_port=5060)) as app:
             await asyncio.to_thread(fetch_with_progress, app.models, needed(app.settings))
             async with open_voicebots(app) as voicebots:
-                return await self._speak(voicebots, people)
+                return await learn_lines(voicebots, people, self.models.speaking, self.out / "customers", self.console)
 
     def _network(self, lines: Lines) -> SimulatorProcess:
         return SimulatorProcess(self.personas, lines.folder, self.out / "network.jsonl")
@@ -178,18 +175,6 @@ class Demo:
                 settings_file=_write_settings(app.settings, self.out),
                 dashboard_url=f"http://{app.settings.web.host}:{app.settings.web.port}/campaigns/{campaign_id}",
             )
-
-    async def _speak(self, voicebots: Voicebots, people: Sequence[Persona]) -> Lines:
-        speaker = await voicebots.speaker(self.models.speaking)
-        columns = (TextColumn("the customers learn their lines"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self.console, transient=True) as bars:
-            bar = bars.add_task("lines", total=len({line for person in people for line in person.lines()}))
-
-            async def synthesise(text: str, rate_hz: int, speed: float) -> bytes:
-                bars.advance(bar)
-                return await speaker.synthesise(text, rate_hz=rate_hz, speed=speed)
-
-            return await render(people, synthesise, self.out / "customers")
 
 
 def _surprises(people: Sequence[Persona], codes: Mapping[str, Sequence[str]]) -> list[Surprise]:
@@ -233,7 +218,7 @@ def _settings(out: Path, models: ModelSettings, smtp_port: int, trunk_port: int)
         smtp=SmtpSettings(port=smtp_port, sender="reports@campana.example"),
         node=NodeSettings(name="demo"),
         web=WebSettings(),
-        trunks=(TrunkSettings(name=TRUNK, host="127.0.0.1", port=trunk_port, cps=_CPS, channels=20),),
+        trunks=(TrunkSettings(name=TRUNK, host="127.0.0.1", port=trunk_port, cps=CPS, channels=20),),
     )
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tariff import Tariff, load_tariff
+from bot.llm.needs import require_model
 from bot.script.language import Script
 from bot.script.loader import load_script
 from campaigns.campaigns import NewCampaign, create_campaign
 from campaigns.codes import DEFAULTS
 from campana.application import App
-from campana.definition import CallBackRule, CampaignDefinition, DefinitionError
+from campana.definition import BotPart, CallBackRule, CampaignDefinition, DefinitionError
 from campana.machines import unknown_variables
 from campana.other_bots import further_variables, other_scripts, stored_script
-from models.catalogue import Kind
+from campana.sounds import checked_recordings, keep_recordings, named_recordings
+from campana.speech_choice import SpeechUnavailable, ears_for, voice_for
 from storage.tables import accounts, bots, campaigns, tariffs
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Material:
     tariff: Tariff
     script_name: str
     tariff_name: str
+    #: The recordings that the script plays, by name, as `keep_recordings` has kept them.
+    sounds: Mapping[str, str] = field(default_factory=dict)
 
 
 async def enrol(app: App, definition: CampaignDefinition) -> int:
@@ -45,8 +54,10 @@ async def enrol(app: App, definition: CampaignDefinition) -> int:
     script = load_script(script_file)
     text = script_file.read_text(encoding="utf-8")
     tariff = load_tariff(_readable(definition.tariff, "tariff"), zone=ZoneInfo(zone))
-    material = Material(script, text, tariff, script_name=str(definition.script), tariff_name=str(definition.tariff))
-    return await enrol_checked(app, definition, material)
+    recorded = await asyncio.to_thread(checked_recordings, script, script_file.parent)
+    sounds = await asyncio.to_thread(keep_recordings, app.settings, recorded)
+    names = (str(definition.script), str(definition.tariff))
+    return await enrol_checked(app, definition, Material(script, text, tariff, *names, sounds))
 
 
 async def enrol_checked(app: App, definition: CampaignDefinition, material: Material) -> int:
@@ -56,18 +67,19 @@ async def enrol_checked(app: App, definition: CampaignDefinition, material: Mate
     script, tariff = material.script, material.tariff
     _require_variables(definition, material)
     await _require_currency(app, material)
-    voice = definition.bot.voice or app.settings.models.speaking
+    _require_recordings(material)
+    voice = _voice_and_ears(app, definition.bot, script.language)
     others = await other_scripts(app, definition.post_conditions)
     codes = {**_declared(*others, script), **definition.codes}
     rules = [_rule(rule) for rule in definition.call_backs]
-    # An unknown voice must be told now, not at the first call.
-    app.models.catalogue.of_kind(voice, Kind.TTS)
+    for each in (script, *others):
+        require_model(each, app.settings.llm.model)
     new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
     new = replace(new, post_conditions=definition.post_conditions, retarget=definition.retarget)
     async with app.database.write() as conn:
         # Of two campaigns at once with the same code or bot, the second sees what the first has stored.
         await conn.execute(select(accounts.c.id).where(accounts.c.id == app.account_id).with_for_update(key_share=True))
-        bot_id = await _store_bot(conn, app, definition, voice, material.script_text)
+        bot_id = await _store_bot(conn, app, definition, voice, material)
         tariff_id = await _store_tariff(conn, app, tariff)
         return await create_campaign(conn, replace(new, bot_id=bot_id, tariff_id=tariff_id), app.clock.now())
 
@@ -92,6 +104,27 @@ def _require_variables(definition: CampaignDefinition, material: Material) -> No
         )
 
 
+def _require_recordings(material: Material) -> None:
+    for name, line in named_recordings(material.script).items():
+        if name not in material.sounds:
+            raise DefinitionError(
+                f"script: line {line}: the recording {name} is not here; recordings lie beside a script's file, so "
+                "make the campaign with: campana campaign create"
+            )
+
+
+def _voice_and_ears(app: App, bot: BotPart, language: str) -> str:
+    """The voice; one that is unknown, or ears that are, must be told now and not at the first call."""
+    try:
+        ears_for(app.settings, app.models, language, bot.ears)
+        voice = voice_for(app.settings, app.models, language, bot.voice)
+    except SpeechUnavailable as error:
+        raise DefinitionError(f"bot.{error}") from error
+    if voice.warning is not None:
+        _log.warning("speech.second_best", what=voice.warning)
+    return voice.name
+
+
 async def _require_currency(app: App, material: Material) -> None:
     async with app.database.read() as conn:
         of_account = select(accounts.c.currency).where(accounts.c.id == app.account_id)
@@ -110,7 +143,7 @@ def _readable(path: Path, field: str) -> Path:
 
 
 async def _store_bot(
-    conn: AsyncConnection, app: App, definition: CampaignDefinition, voice: str, script_text: str
+    conn: AsyncConnection, app: App, definition: CampaignDefinition, voice: str, material: Material
 ) -> int:
     """A bot is versioned: each campaign pins the script as it was when the campaign was made."""
     bot = definition.bot
@@ -123,8 +156,10 @@ async def _store_bot(
         language=bot.language,
         voice=voice,
         speed=bot.speed,
-        script=script_text,
+        script=material.script_text,
         created_at=app.clock.now(),
+        ears=bot.ears,
+        sounds=dict(material.sounds) or None,
     )
     key = (await conn.execute(row)).inserted_primary_key
     assert key is not None

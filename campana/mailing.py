@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from campana.application import App
 from campana.settings import Settings
 from campana.telling import open_webhooks
+from reports.call_mail import TOPIC as CALL_MAIL
+from reports.call_mail import deliver_call_mail
 from reports.mail import TOPIC as REPORT_MAIL
 from reports.mail import SmtpSettings, deliver_report
 from reports.pause_mail import TOPIC as PAUSE_MAIL
@@ -20,6 +22,7 @@ from reports.trunk_mail import TOPIC as TRUNK_MAIL
 from reports.trunk_mail import deliver_trunk_mail
 from storage.notify import Notices
 from storage.outbox import DEAD, DONE, OutboxWorker
+from storage.outbox_pool import OutboxPool
 from storage.tables import outbox
 
 
@@ -53,6 +56,12 @@ def _waiting(row: Mapping[str, Any]) -> str:
     return f"{what} waits in the outbox{reason}; `campana serve` mails it as soon as the mail server takes it"
 
 
+#: Script's e-mails that are sent at once.
+_LETTERS_AT_ONCE: Final = 3
+#: How long the end of a program goes on with what is due; what is left is done by the next one.
+_LAST_S: Final = 20.0
+
+
 @contextlib.asynccontextmanager
 async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator[OutboxWorker]:
     """Work the outbox, webhooks included, while the block runs; at its end what is due gets one more try.
@@ -70,14 +79,28 @@ async def open_outbox(app: App, notices: Notices | None = None) -> AsyncIterator
     async def pause_mail(payload: Mapping[str, Any]) -> None:
         await deliver_pause_mail(app.database, payload, smtp)
 
+    async def call_mail(payload: Mapping[str, Any]) -> None:
+        await deliver_call_mail(payload, smtp)
+
     handlers = {REPORT_MAIL: report_mail, TRUNK_MAIL: trunk_mail, PAUSE_MAIL: pause_mail}
     worker = OutboxWorker(app.database, app.clock, handlers, notices=notices)
+    # There may be thousands of these: reports do not stand behind them.
+    letters = OutboxPool(app.database, app.clock, {CALL_MAIL: call_mail}, notices=notices, at_once=_LETTERS_AT_ONCE)
     async with open_webhooks(app, notices), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(worker.run(), name="outbox")
+        running = [tasks.create_task(each.run(), name="outbox") for each in (worker, letters)]
         try:
             yield worker
         finally:
-            worker.stop()
-            await running
-            while await worker.run_once():
-                pass
+            for each in (worker, letters):
+                each.stop()
+            await asyncio.wait(running)
+            for each in (worker, letters):
+                await _run_out(each)
+
+
+async def _run_out(worker: OutboxWorker) -> None:
+    """Carry out what is due, but not for long: a mail server that is away would have us try for hours."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _LAST_S
+    while loop.time() < until and await worker.run_once():
+        pass

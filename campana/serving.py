@@ -18,8 +18,9 @@ from campana.api import ApiEnrolment
 from campana.application import App, open_app
 from campana.calling import calling_rules
 from campana.mailing import open_outbox
-from campana.node import open_node
+from campana.node import Node, open_node
 from campana.settings import Settings
+from campana.talk import open_desk
 from storage.notify import open_notices
 from web.api.ports import ApiPorts
 from web.app import create_app
@@ -58,13 +59,18 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    async with open_app(settings) as app, _dialling(app, screen, told, dial=dial) as runner:
+    async with (
+        open_app(settings) as app,
+        _dialling(app, screen, told, dial=dial) as node,
+        open_desk(app, node.voicebots if node else None) as desk,
+    ):
         pages = create_app(
             app.database,
             WebSettings(recordings_dir=settings.recordings_folder, api_hosts=settings.web.api_hosts),
-            control=Control(app.campaigns, runner),
+            control=Control(app.campaigns, node.runner if node else None),
             clock=app.clock,
             api=ApiPorts(ApiEnrolment(app), app.account_id, rules=calling_rules(settings)),
+            talk_desk=desk,
         )
         async with serving(pages, host=host, port=port, api_bind=settings.web.api_address) as where:
             screen.print(f"dashboard: {where.url}  (Ctrl-C ends it)", highlight=False)
@@ -73,7 +79,7 @@ async def serve_until_told(settings: Settings, host: str, port: int, *, dial: bo
 
 
 @contextlib.asynccontextmanager
-async def _dialling(app: App, screen: Console, told: asyncio.Event, *, dial: bool) -> AsyncIterator[Runner | None]:
+async def _dialling(app: App, screen: Console, told: asyncio.Event, *, dial: bool) -> AsyncIterator[Node | None]:
     """A node that dials running campaigns, or the outbox alone where there is nothing to dial with.
 
     `told` is set when the node has ended by itself: drained from elsewhere, or without a way to the network.
@@ -93,7 +99,7 @@ async def _dialling(app: App, screen: Console, told: asyncio.Event, *, dial: boo
         running.add_done_callback(lambda _task: told.set())
         screen.print(f"dialling running campaigns over {', '.join(t.name for t in app.settings.trunks)}")
         try:
-            yield node.runner
+            yield node
         finally:
             node.runner.drain()
             await running

@@ -68,8 +68,79 @@ class ModelSettings(_Section):
 
     folder: Path | None = Field(None, description="Where models live; none means the user's data folder.")
     listening: str = Field("stt-base", description="Model that recognises speech.")
+    listening_fast: str | None = Field(
+        "stt-tiny-en", description="Model for the utterances that have waited too long for it; none: everybody waits."
+    )
+    listening_fast_above_ms: int = Field(
+        150, ge=20, le=5000, description="Milliseconds an utterance may wait before the fast model reads it."
+    )
     speaking: str = Field("tts-en-joe", description="Voice of bots that name none.")
+    voices: dict[str, str] = Field({}, description="Voices of languages for bots that name none, before speaking.")
+    ears: dict[str, str] = Field({}, description="Ears of languages for bots that name none, before listening.")
+    phrase_folder: Path | None = Field(None, description="Where spoken lines are kept; none: in the data folder.")
+    phrase_disk_mb: int = Field(1024, ge=1, description="Most of them on disk; the longest unused are deleted first.")
+    phrase_memory_mb: int = Field(64, ge=1, description="Most of them in memory, of all voices of a process together.")
     workers: int = Field(2, ge=1, le=64, description="Threads shared by recognition and synthesis.")
+
+
+class LlmSettings(_Section):
+    """The language model of scripts that ask one."""
+
+    model: str | None = Field(
+        None, min_length=1, description="Model as provider/name, such as openai/gpt-4o-mini; none: scripts name theirs."
+    )
+    api_base: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; none: the provider's.",
+    )
+    api_key: SecretStr | None = Field(None, description="Key of the provider; none: its own environment variable.")
+    temperature: float | None = Field(None, ge=0, le=2, description="How freely it words its answers.")
+    max_tokens: int = Field(300, ge=16, le=4000, description="Longest answer.")
+    prompt_price: Amount | None = Field(None, ge=0, description="US dollars for a million tokens read.")
+    completion_price: Amount | None = Field(None, ge=0, description="US dollars for a million tokens written.")
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> LlmSettings:
+        if (self.prompt_price is None) != (self.completion_price is None):
+            raise ValueError("prompt_price and completion_price go together; 0 for what costs nothing")
+        return self
+
+
+#: Arguments by such names are secrets, which have no place in a file or a log.
+_SECRET = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
+
+
+class ServiceSettings(_Section):
+    """A speech service on another machine, run by a class of Pipecat's or of yours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name by which bots and settings choose it.")
+    class_path: str = Field(alias="class", description="Module and class of the service.")
+    arguments: dict[str, Any] = Field({}, description="Arguments of the class, such as base_url.")
+    settings: dict[str, Any] = Field({}, description="Fields of its Settings, such as model and voice.")
+    secrets: dict[str, str] = Field({}, description="For each secret argument the environment variable that holds it.")
+    languages: tuple[str, ...] = Field((), description="Languages for which it may be taken unasked; none: only asked.")
+    at_once: int = Field(4, ge=1, le=256, description="Requests at once from this process.")
+    timeout_s: float = Field(8.0, gt=0, le=60, description="Seconds that one request may take.")
+
+    @model_validator(mode="after")
+    def _keeps_secrets_out(self) -> ServiceSettings:
+        for name, value in self.arguments.items():
+            if _SECRET.search(name) and value != "none":
+                raise ValueError(
+                    f"arguments: {name} is a secret; put it into an environment variable and name that under secrets, "
+                    f'{{ {name} = "VARIABLE" }}; for a server that asks for none write "none"'
+                )
+        return self
+
+
+class ServicesSettings(_Section):
+    """Speech services on other machines."""
+
+    tts: tuple[ServiceSettings, ...] = Field((), description="Voices.")
+    stt: tuple[ServiceSettings, ...] = Field((), description="Ears.")
 
 
 class _Trunk(_Section):
@@ -217,6 +288,17 @@ class WebSettings(_Section):
         return (host, int(port)) if host else None
 
 
+class TalkSettings(_Section):
+    """Test calls from the browser."""
+
+    calls: int = Field(2, ge=0, le=64, description="Test calls at once, one a user; 0: none.")
+    longest_s: float = Field(600.0, ge=10, le=3600, description="Seconds after which the bot ends a test call.")
+    stun: tuple[Annotated[str, Field(pattern=r"^stun:\S+$")], ...] = Field(
+        (), description="STUN servers to ask for our address, such as stun:stun.example.net:3478; none asks nobody."
+    )
+    addresses: tuple[str, ...] = Field((), description="Local addresses to offer for the audio; none offers all.")
+
+
 class WebhookSettings(_Section):
     """Telling other programs by webhook."""
 
@@ -256,12 +338,18 @@ class Settings(BaseSettings):
     account: AccountSettings = AccountSettings()
     calling: CallingSettings = CallingSettings()
     models: ModelSettings = ModelSettings()
+    services: ServicesSettings = ServicesSettings()
+    llm: LlmSettings = LlmSettings()
     smtp: SmtpSettings = SmtpSettings()
     web: WebSettings = WebSettings()
+    talk: TalkSettings = TalkSettings()
     webhooks: WebhookSettings = WebhookSettings()
     node: NodeSettings = Field(default_factory=NodeSettings)
     sip: SipSection = SipSection()
     trunks: tuple[AnyTrunkSettings, ...] = Field((), description="Ways out to the telephone network.")
+    secrets: dict[str, SecretStr] = Field(
+        {}, description="What scripts write as `{secret:NAME}` in the headers of a webhook, by name."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -287,7 +375,12 @@ class Settings(BaseSettings):
     @property
     def phrase_folder(self) -> Path:
         """Cache of spoken lines, shared by processes."""
-        return self.data_folder / "phrases"
+        return self.models.phrase_folder or self.data_folder / "phrases"
+
+    @property
+    def sounds_folder(self) -> Path:
+        """Recorded lines of stored bots, by their sha256."""
+        return self.data_folder / "sounds"
 
     @property
     def lists_folder(self) -> Path:
@@ -327,6 +420,9 @@ def _beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     calling = data.get("calling")
     if isinstance(calling, dict) and isinstance(calling.get("legal_hours"), str):
         data = {**data, "calling": {**calling, "legal_hours": path.parent / calling["legal_hours"]}}
+    models = data.get("models")
+    if isinstance(models, dict) and isinstance(models.get("phrase_folder"), str):
+        data = {**data, "models": {**models, "phrase_folder": path.parent / models["phrase_folder"]}}
     trunks = data.get("trunks")
     if isinstance(trunks, list):
         data = {**data, "trunks": [_certificate_beside(path, trunk) for trunk in trunks]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,14 +15,17 @@ from bot.script.interpreter import fill_variables
 from bot.script.loader import load_script
 from campaigns.agents import AgentLegs, Way
 from campaigns.codes import Assigned, assign
+from campaigns.letters import TOPIC, post
 from campaigns.numbers import InvalidNumber, normalise
 from campaigns.suppression import Source, add, listed, whole_account
 from campaigns.surely import surely
 from campana.application import App
+from campana.bots import Spoken, find_bot, read_bot
 from campana.errors import CampanaError
 from campana.node import dialer_of
 from campana.settings import AnyTrunkSettings
 from campana.voicebots import open_voicebots
+from storage.outbox import enqueue_all
 from storage.tables import attempts
 from telephony.call import Call, DialRequest, HasAmd, NotAnswered, PhaseListener
 from telephony.trunk import format_number
@@ -37,11 +40,13 @@ class SingleCall:
     """What to dial and what to say."""
 
     number: str
-    script: Path
+    #: A file, or None where `bot` names a stored bot, as `NAME` or `NAME@VERSION`.
+    script: Path | None
     variables: Mapping[str, str]
+    bot: str | None = None
     trunk: str | None = None
     voice: str | None = None
-    speed: float = 1.0
+    speed: float | None = None
     ring_timeout_s: float = 45.0
     max_call_s: float = 300.0
 
@@ -55,18 +60,19 @@ class SingleResult:
     network: str | None
     talk_ms: int | None
     conversation: ConversationResult | None
+    #: Why e-mails that the script wanted are not sent.
+    unsent: tuple[str, ...] = ()
 
 
 async def place(app: App, wanted: SingleCall, on_phase: PhaseListener) -> SingleResult:
     """Place the call and hold the conversation. Raises `CallRefused`, or the script's, models' or trunk's errors."""
     trunk = _trunk(app, wanted.trunk)
     number = await _callable_number(app, wanted.number)
-    script = load_script(wanted.script)
-    fill_variables(script, wanted.variables)
+    spoken = await _spoken(app, wanted)
+    fill_variables(spoken.script, wanted.variables)
     opening = dialer_of(app.settings, trunk, app.clock)
     async with open_voicebots(app) as voicebots:
-        voice = wanted.voice or app.settings.models.speaking
-        conversation = await voicebots.scripted(script, voice, wanted.speed)
+        conversation = await spoken.conversation(voicebots)
         await conversation.warm()
         await conversation.prepare(wanted.variables)
         async with opening as dialer:
@@ -111,7 +117,27 @@ async def _talk(
     end = await call.ended()
     talk_ms = int((end.ended_at - call.answered_at).total_seconds() * 1000)
     assigned = assign(None, end, result, talk_ms=talk_ms)
-    return SingleResult(call.attempt_id, assigned, end.text, talk_ms, result)
+    unsent = await _post(app, call.attempt_id, result)
+    return SingleResult(call.attempt_id, assigned, end.text, talk_ms, result, unsent)
+
+
+async def _post(app: App, attempt_id: str, result: ConversationResult) -> tuple[str, ...]:
+    """Put the script's e-mails into the outbox, from which `campana serve` mails them; why some are not sent."""
+    posted = post(attempt_id, result.mails)
+    if posted.works:
+        async with app.database.write() as conn:
+            await enqueue_all(conn, posted.works, topic=TOPIC, now=app.clock.now())
+    return posted.refused
+
+
+async def _spoken(app: App, wanted: SingleCall) -> Spoken:
+    """The script and how it is said; a voice and a speed that are wished for go before the bot's own."""
+    if wanted.script is not None:
+        own = Spoken(load_script(wanted.script))
+    else:
+        assert wanted.bot is not None
+        own = (await find_bot(app, *read_bot(wanted.bot))).spoken
+    return replace(own, voice=wanted.voice or own.voice, speed=wanted.speed or own.speed)
 
 
 def _trunk(app: App, name: str | None) -> AnyTrunkSettings:

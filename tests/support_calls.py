@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.conversation import ScriptedConversation, SpeechRuntime
+from bot.errands import Outside
 from bot.hearing import HearingParams
 from bot.loopback import LoopbackCall
 from bot.outcome import Agents, ConversationResult, Job, OptOut
@@ -221,6 +222,7 @@ class World:
     opt_outs: list[tuple[str, float]] = field(default_factory=list)
     line: Line | None = None
     agents: Agents | None = None
+    outside: Outside = field(default_factory=Outside)
     max_transfer_s: float = 7200.0
     #: Makes the customer's call.
     answered: type[LoopbackCall] = LoopbackCall
@@ -239,7 +241,9 @@ class World:
     def conversation(self) -> ScriptedConversation:
         listener = self.listener or CodedListener(self.words)
         speech = SpeechRuntime(listener, self.speaker, self.turn_end, LoudIsVoice(), self.hearing)
-        return ScriptedConversation(self.script, speech, recordings=self.recordings, clock=LoopClock())
+        return ScriptedConversation(
+            self.script, speech, recordings=self.recordings, clock=LoopClock(), outside=self.outside
+        )
 
     def job(self) -> Job:
         return Job(

@@ -14,6 +14,7 @@ from campaigns.campaigns import CampaignStatus
 from campana.application import App, open_app
 from campana.cli import forecasting, lists, money
 from campana.cli import recycle as recycle_command
+from campana.cli import warm as warming
 from campana.cli.context import AsJson, add_row, console, print_json, run, settings_of, stderr
 from campana.definition import load_definition
 from campana.enrolment import enrol
@@ -128,6 +129,7 @@ def stop(
 
 
 app.command("forecast", epilog="Example: campana campaign forecast SPRING --json")(forecasting.forecast)
+app.command("warm", epilog=warming.EPILOG)(warming.warm)
 app.command("budget", epilog="Example: campana campaign budget SPRING 2500000")(money.budget)
 
 

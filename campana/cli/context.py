@@ -46,6 +46,14 @@ def settings_of(context: typer.Context) -> Settings:
     return invocation.settings() if isinstance(invocation, Invocation) else load_settings()
 
 
+def variables_of(pairs: list[str] | None) -> dict[str, str]:
+    """What `--var name=value` gives, any number of times."""
+    parts = [pair.partition("=") for pair in pairs or []]
+    if any(not (equals and name.strip()) for name, equals, _ in parts):
+        raise typer.BadParameter("write name=value", param_hint="--var")
+    return {name.strip(): value for name, _, value in parts}
+
+
 def add_row(table: Table, *cells: object) -> None:
     """Add a row of plain text; what people, lists and networks have written is never markup."""
     table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))

@@ -20,12 +20,12 @@ from reports.attempts import AttemptFilter
 from reports.audit import AuditResult
 from reports.audit import audit as check_books
 from reports.contacts import ContactFilter
-from reports.export import Sheet, write_csv, write_xlsx
+from reports.export import write_csv, write_xlsx
 from reports.overview import Overview
 from reports.overview import overview as read_overview
 from reports.presentation import bin_label, code_lines, groups
-from reports.rows import ATTEMPT_COLUMNS, CONTACT_COLUMNS, attempt_cells, contact_cells
 from reports.scope import Scope, campaign_head
+from reports.sheets import attempt_sheet, contact_sheet
 
 app = typer.Typer()
 
@@ -78,9 +78,9 @@ async def _write_detail(conn: AsyncConnection, campaign_id: int, file: Path, *, 
     head = await campaign_head(conn, campaign_id)
     scope = Scope(campaign_id=campaign_id)
     if contacts:
-        sheet = Sheet("contacts", CONTACT_COLUMNS, contact_cells(conn, scope, ContactFilter()), head.time_zone)
+        sheet = await contact_sheet(conn, scope, ContactFilter(), head.time_zone)
     else:
-        sheet = Sheet("attempts", ATTEMPT_COLUMNS, attempt_cells(conn, scope, AttemptFilter()), head.time_zone)
+        sheet = await attempt_sheet(conn, scope, AttemptFilter(), head.time_zone)
     try:
         if file.suffix == ".xlsx":
             await write_xlsx(sheet, file, about(head, scope, None))

@@ -20,7 +20,9 @@ from campana.cli import figures as figure_commands
 from campana.cli import models as models_commands
 from campana.cli import money as money_commands
 from campana.cli import node as node_commands
+from campana.cli import script as script_commands
 from campana.cli import serve as serve_command
+from campana.cli import talk as talk_command
 from campana.cli import token as token_commands
 from campana.cli import trunk as trunk_commands
 from campana.cli import webhook as webhook_commands
@@ -36,7 +38,9 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 app.add_typer(demo_command.app)
 app.add_typer(serve_command.app)
+app.add_typer(talk_command.app)
 app.add_typer(campaign_commands.app, name="campaign")
+app.add_typer(script_commands.app, name="script")
 app.add_typer(trunk_commands.app, name="trunk")
 app.add_typer(dnc_commands.app, name="dnc")
 app.add_typer(money_commands.app, name="account")

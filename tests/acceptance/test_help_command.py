@@ -11,8 +11,8 @@ from tests.support_acceptance import Ran, Site, require_models
 from tests.support_command_line import PAGE, Command, commands, page
 
 COMMANDS = commands()
-#: One goes on until it is told to end, the other's result is the file that it writes.
-WITHOUT_RESULT = {"campana serve", "campana export"}
+#: Two go on until they are told to end, the third one's result is the file that it writes.
+WITHOUT_RESULT = {"campana serve", "campana talk", "campana export"}
 
 
 def _name(command: Command) -> str:
@@ -35,7 +35,7 @@ async def test_help_says_what_it_does_and_gives_an_example(site: Site, command: 
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("group", ["campaign", "models", "bench", "config"])
+@pytest.mark.parametrize("group", ["campaign", "models", "bench", "config", "script"])
 async def test_a_group_without_a_command_shows_its_commands(site: Site, group: str) -> None:
     ran = await site.run(group)
     assert "Traceback" not in ran.text

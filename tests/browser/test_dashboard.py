@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from storage.database import Database, open_database
 from storage.tables import attempts, campaigns, contacts, trunks
+from tests.support_readable import faint, nameless
 from tests.support_reports import Call, Sample, at, standard
 from web.app import create_app
 from web.server import Serving, serving
@@ -118,8 +119,8 @@ async def test_every_page_opens_and_is_readable(watched: Watched, database: Data
     ):
         await watched.page.goto(path)
         await expect(watched.page.locator("h1")).to_be_visible()
-        assert await _faint(watched.page) == [], path
-        assert await _nameless(watched.page) == [], path
+        assert await faint(watched.page) == [], path
+        assert await nameless(watched.page) == [], path
 
 
 async def test_a_narrow_screen_does_not_scroll_sideways(light: Watched, database: Database, tmp_path: Path) -> None:
@@ -210,50 +211,3 @@ async def _until(page: Page, expression: str) -> None:
     async with asyncio.timeout(20):
         while not await page.evaluate(expression):
             await page.wait_for_timeout(50)
-
-
-async def _faint(page: Page) -> list[str]:
-    """Texts whose contrast with what lies behind them is below 4.5 (WCAG 2.2, 1.4.3)."""
-    found = await page.evaluate(
-        """() => {
-        const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-        const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3])).concat([1]);
-        const parse = (text) => {
-          canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
-          const d = canvas.getImageData(0, 0, 1, 1).data;
-          return [d[0], d[1], d[2], d[3] / 255];
-        };
-        const behind = (el) => {
-          const layers = [];
-          for (let at = el; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
-          return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]);
-        };
-        const light = (c) => {
-          const [r, g, b] = c.map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-          return .2126 * r + .7152 * g + .0722 * b;
-        };
-        const out = [];
-        const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-        for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-          const el = node.parentElement;
-          if (!node.data.trim() || !el.checkVisibility() || el.closest('svg, .unseen, option')) continue;
-          const ground = behind(el);
-          const [a, b] = [light(over(parse(getComputedStyle(el).color), ground)), light(ground)];
-          const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-          if (contrast < 4.5) out.push(`${node.data.trim()}: ${contrast.toFixed(2)}`);
-        }
-        return out;
-      }"""
-    )
-    return [str(text) for text in found]
-
-
-async def _nameless(page: Page) -> list[str]:
-    """Controls, pictures and regions that a screen reader could not name."""
-    found = await page.evaluate(
-        """() => [...document.querySelectorAll('a, button, input, select, img, progress, [role=region], [role=img]')]
-        .filter((el) => el.checkVisibility() && !(el.textContent.trim() || el.getAttribute('aria-label') ||
-          el.getAttribute('alt') !== null || (el.labels && el.labels.length)))
-        .map((el) => el.outerHTML.slice(0, 120))"""
-    )
-    return [str(text) for text in found]

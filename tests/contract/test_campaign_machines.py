@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.errands import Outside
 from bot.outcome import EndedBy
 from bot.recording import Recordings
 from bot.script.language import MachinePolicy, Script
@@ -48,7 +49,7 @@ MACHINE = "please leave a message after the tone"
 class _Scripts(Voicebots):
     """Voicebots that need no speech models: they tell the script that a call would be held by."""
 
-    async def scripted(self, script: Script, voice: str, speed: float = 1.0) -> Any:
+    async def scripted(self, script: Script, voice: str, speed: float = 1.0, **_: Any) -> Any:
         return script
 
 
@@ -76,7 +77,7 @@ async def _claimed(app: App, campaign_id: int, phone: str) -> Claim:
 async def _scripts(url: str, folder: Path, *machines: str) -> list[Script]:
     """The scripts that the calls of campaigns with these `machines:` are held by."""
     async with open_app(_settings(url, folder), clock=ManualClock(NOW)) as app:
-        bots = _Scripts(app, None, Recordings(folder), None, contextlib.AsyncExitStack())  # type: ignore[arg-type]
+        bots = _Scripts(app, None, Recordings(folder), Outside(), None, contextlib.AsyncExitStack())  # type: ignore[arg-type]
         found = []
         for place, each in enumerate(machines):
             claim = await _claimed(app, await _enrolled(app, folder, f"C{place}", each), number(place))

@@ -7,6 +7,7 @@ from campana.errors import SettingsError
 from campana.settings import (
     AccountSettings,
     AsteriskTrunkSettings,
+    LlmSettings,
     ModelSettings,
     NodeSettings,
     Settings,
@@ -164,6 +165,7 @@ def test_secrets_are_hidden_when_shown() -> None:
         Settings,
         AccountSettings,
         ModelSettings,
+        LlmSettings,
         TrunkSettings,
         AsteriskTrunkSettings,
         SipSection,

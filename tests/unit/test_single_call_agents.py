@@ -66,7 +66,7 @@ async def _placed(
     script.write_text(SCRIPT, encoding="utf-8")
 
     class Bots:
-        async def scripted(self, *_args: Any) -> PuttingThrough:
+        async def scripted(self, *_args: Any, **_named: Any) -> PuttingThrough:
             return conversation
 
     @contextlib.asynccontextmanager

@@ -177,7 +177,7 @@ def test_after_a_transfer_in_vain_the_customer_can_interrupt_as_before() -> None
         await until(3)
         line.say(ASK)
         await until(11.9)
-        line.say("yes")
+        line.say("yes please do so")
         await line.call.ended()
 
     result, _ = hold_with(subject, office, customer)
