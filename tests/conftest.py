@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,44 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"skipped although CAMPANA_REQUIRE_TEST_TOOLS=1: {reason}"
+
+
+#: What the end of a failed test may take before it is broken off, in seconds.
+_END_OF_A_FAILURE_S = 60.0
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A failed test's end has its own deadline: pytest-timeout stops its clock at a failure, and what such a test
+    left open can hold its event loop for ever."""
+
+    def broken_off(_signal: int, _frame: Any) -> None:
+        pytest.fail(f"{item.nodeid}: the end of this failed test took more than {_END_OF_A_FAILURE_S:.0f} s")
+
+    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, broken_off)
+    signal.setitimer(signal.ITIMER_REAL, _END_OF_A_FAILURE_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In CI a failure is told when it happens: a run that is broken off would tell nothing at its end."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None:
+        config.pluginmanager.register(_FailuresAtOnce(reporter), "failures-at-once")
+
+
+class _FailuresAtOnce:
+    def __init__(self, reporter: Any) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.write_line(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}", flush=True)
 
 
 def tool(name: str, package: str) -> str:
