@@ -14,33 +14,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.admission import Admission, Hindrance
 from campaigns.closing import lock_campaigns
+from campaigns.funds import is_limited
 from campaigns.operations import Advance, Operation, Settle, is_signalling
 from campaigns.retries import Outcome
 from campaigns.rules import CallingRules
 from campaigns.states import AttemptPhase, ContactState
-from campaigns.tiers import MonthBlocks
+from campaigns.tiers import MonthBlocks, has_tiers
 from campaigns.trunk_signs import TrunkSigns
+from storage.database import RunAgain
 from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, tariffs
 
 _SLICE = 20
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # Made once: to put a statement together costs more than to run it.
-_CAMPAIGNS_OF = select(campaigns.c.id, campaigns.c.retarget_id).distinct().join(attempts).where(attempts.c.id.in_(_IDS))
 _ATTEMPTS = select(attempts).where(attempts.c.id.in_(_IDS)).order_by(attempts.c.id).with_for_update(key_share=True)
 _CONTACTS = select(contacts).where(contacts.c.id.in_(_IDS)).order_by(contacts.c.id).with_for_update(key_share=True)
-_CAMPAIGNS = select(campaigns).where(campaigns.c.id.in_(_IDS))
-_WITH_LIMIT = (
-    select(campaigns, accounts.c.credit_limit)
+_CAMPAIGNS = (
+    select(campaigns, accounts.c.credit_limit, tariffs.c.definition)
     .join(accounts, accounts.c.id == campaigns.c.account_id)
-    .where(campaigns.c.id.in_(_IDS))
+    .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
 )
+_CAMPAIGNS_BY_ID = _CAMPAIGNS.where(campaigns.c.id.in_(_IDS))
+_CAMPAIGNS_OF = _CAMPAIGNS.where(campaigns.c.id.in_(select(attempts.c.campaign_id).where(attempts.c.id.in_(_IDS))))
+#: What claims and settlements themselves change in a campaign that goes on.
+_RUNNING_SUMS = frozenset({"spent", "reserved", "share_turn"})
 _LISTED = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id).where(
     do_not_call.c.number.in_(_IDS)
-)
-_TARIFFS = (
-    select(campaigns.c.id, tariffs.c.definition)
-    .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
-    .where(campaigns.c.id.in_(_IDS))
 )
 #: What the earlier calls of contacts came to, as far as they count.
 _PAST = (
@@ -79,8 +78,11 @@ class Loaded:
         self._conn = conn
         self._now = now
         self._admission = Admission(conn, now, rules)
+        #: Whether the campaigns were locked before they were read.
+        self._locked = conn.dialect.name == "sqlite"
         self.attempts: dict[str, LiveAttempt] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
+        #: With `credit_limit` of their accounts and `definition` of their tariffs.
         self.campaigns: dict[int, Mapping[str, Any]] = {}
         #: Campaigns in which contacts of these go on.
         self.targets: dict[int, Mapping[str, Any]] = {}
@@ -90,21 +92,20 @@ class Loaded:
         self.history: dict[int, list[Outcome]] = defaultdict(list)
         #: By contact that has such calls: when the first of them was placed.
         self.first_called: dict[int, datetime] = {}
-        #: By campaign, where an agent's leg is to be rated: the tariff that its attempts' prices were taken of.
-        self.tariffs: dict[int, Mapping[str, Any]] = {}
         self.month_blocks = MonthBlocks()
         self.trunks = TrunkSigns(now)
         #: (account, number) → the attempt in which it was asked for, None for a listed number.
         self.do_not_call: dict[tuple[int, str], str | None] = {}
 
-    # Locks are taken in one order everywhere (trunks, campaigns, attempts, contacts), so that nodes do not deadlock.
+    # Locks are taken in one order, so that nodes seldom deadlock: trunks, campaigns, attempts, contacts. Where no sum
+    # of money hangs on it, campaigns come last of all (`lock_late`): nodes that dial one campaign wait for one another
+    # only while they commit.
     async def load(self, operations: Sequence[Operation]) -> None:
         await self.trunks.load(self._conn, operations)
         ids = sorted({operation.attempt_id for operation in operations})
         ending = [operation.attempt_id for operation in operations if not is_signalling(operation)]
         if ending:
-            both = (await self._conn.execute(_CAMPAIGNS_OF, {"ids": ending})).all()
-            await lock_campaigns(self._conn, {i for pair in both for i in pair if i is not None})
+            await self._load_campaigns(ending)
         for row in await self._all(_ATTEMPTS, ids):
             match = {"id": row["id"], "fence": row["fence"], "phase": row["phase"]}
             self.attempts[row["id"]] = LiveAttempt(dict(row), match)
@@ -117,7 +118,6 @@ class Loaded:
             begun = {o.attempt_id: o.at for o in operations if isinstance(o, Advance) and not is_signalling(o)}
             rows = [self.attempts[i].row for i in settling]
             await self._load_history(rows)
-            await self._load_tariffs(operations)
             placed = [(row, row["originated_at"] or begun.get(row["id"], self._now)) for row in rows]
             await self.month_blocks.load(self._conn, placed)
 
@@ -125,17 +125,34 @@ class Loaded:
         contact_ids = sorted({row["contact_id"] for row in rows})
         for row in await self._all(_CONTACTS, contact_ids):
             self.contacts[row["id"]] = row
-        for row in await self._all(_WITH_LIMIT, {row["campaign_id"] for row in rows}):
-            self.campaigns[row["id"]] = row
-        await self._load_targets()
         for row in await self._all(_LISTED, {row["number"] for row in rows}):
             self.do_not_call[row["account_id"], row["number"]] = row["attempt_id"]
 
-    async def _load_targets(self) -> None:
-        ids = {row["retarget_id"] for row in self.campaigns.values()} - {None}
-        if ids:
-            for row in await self._all(_CAMPAIGNS, ids):
-                self.targets[row["id"]] = row
+    async def _load_campaigns(self, ending: Sequence[str]) -> None:
+        rows = await self._all(_CAMPAIGNS_OF, ending)
+        if not self._locked and any(is_limited(row) or has_tiers(row["definition"]) for row in rows):
+            # These lock their account too, which comes behind the campaign.
+            both = {i for row in rows for i in (row["id"], row["retarget_id"]) if i is not None}
+            await lock_campaigns(self._conn, both)
+            self._locked = True
+            rows = await self._all(_CAMPAIGNS_OF, ending)
+        self.campaigns = {row["id"]: row for row in rows}
+        targets = {row["retarget_id"] for row in rows} - {None}
+        if targets:
+            self.targets = {row["id"]: row for row in await self._all(_CAMPAIGNS_BY_ID, targets)}
+
+    async def lock_late(self, further: Collection[int]) -> None:
+        """Lock the campaigns that were read without a lock, and `further` ones, before the transaction ends.
+
+        Raises `RunAgain` when somebody has changed one that was read: paused it, say, before this call was dialled.
+        """
+        if self._locked or not (self.campaigns or further):
+            return
+        read = {**self.targets, **self.campaigns}
+        await lock_campaigns(self._conn, {*read, *further})
+        now = {row["id"]: row for row in await self._all(_CAMPAIGNS_BY_ID, read)}
+        if any(_steady(now[i]) != _steady(row) for i, row in read.items()):
+            raise RunAgain
 
     async def _load_hindrances(self, rows: Sequence[Mapping[str, Any]]) -> None:
         of_campaign: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
@@ -155,13 +172,6 @@ class Loaded:
                 self.history[row["contact_id"]].append(Outcome(row["call_status"], row["action_code"]))
                 self.first_called.setdefault(row["contact_id"], row["originated_at"])
 
-    async def _load_tariffs(self, operations: Sequence[Operation]) -> None:
-        with_agents = [o for o in operations if isinstance(o, Settle) and o.facts.result and o.facts.result.transfer]
-        ids = {self.attempts[o.attempt_id].row["campaign_id"] for o in with_agents if o.attempt_id in self.attempts}
-        if ids:
-            for row in await self._all(_TARIFFS, ids):
-                self.tariffs[row["id"]] = row["definition"]
-
     async def _all(self, statement: Select[Any], ids: Collection[Any]) -> list[dict[str, Any]]:
         rows = (await self._conn.execute(statement, {"ids": list(ids)})).mappings().all()
         found: list[dict[str, Any]] = []
@@ -171,3 +181,7 @@ class Loaded:
                 # A large group in one go would hold up the loop, and with it every call's audio.
                 await asyncio.sleep(0)
         return found
+
+
+def _steady(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _RUNNING_SUMS}

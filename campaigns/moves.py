@@ -226,7 +226,7 @@ class Moves:
             self._now,
             month_blocks=self._loaded.month_blocks.before(row, placed_at),
             short_call_ms=self._short_call_ms,
-            tariff=self._loaded.tariffs.get(row["campaign_id"]),
+            tariff=campaign["definition"],
         )
         self._loaded.month_blocks.add(row, placed_at, verdict.rated.blocks)
         told = [each.as_json() for each in facts.result.who_answered] if facts.result else []
@@ -324,6 +324,7 @@ class Moves:
         if self._letters:
             await enqueue_all(self._conn, self._letters, topic=letters.TOPIC, now=self._now)
         await self._loaded.trunks.store(self._conn)
+        await self._loaded.lock_late(self._touched)
         await self._money.store(self._conn)
 
 

@@ -33,7 +33,7 @@ class MonthBlocks:
 
         Accounts stay locked until the transaction ends: no other may settle by the same count.
         """
-        tiered = [(row, at) for row, at in placed if _has_tiers(row["tariff_snapshot"])]
+        tiered = [(row, at) for row, at in placed if has_tiers(row["tariff_snapshot"])]
         if not tiered:
             return
         ids = {row["account_id"] for row, _ in tiered}
@@ -76,7 +76,8 @@ async def _used(conn: AsyncConnection, count: _Count) -> int:
     return int((await conn.execute(total)).scalar_one())
 
 
-def _has_tiers(snapshot: Mapping[str, Any]) -> bool:
+def has_tiers(snapshot: Mapping[str, Any]) -> bool:
+    """Whether what a block costs in a tariff, or in an attempt's snapshot of it, depends on how many were used."""
     prices = snapshot.get("block_price")
     kinds: Iterable[Any] = prices.values() if isinstance(prices, Mapping) else ()
     return any(isinstance(kind, list) and len(kind) > 1 for kind in kinds)

@@ -59,6 +59,10 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[parsed.drivername])
 
 
+class RunAgain(Exception):
+    """Raised by the work of a transaction when a row that it read has moved before it was locked."""
+
+
 class _RollsBack(sqlite3.Connection):
     """Rolls back before it closes.
 
@@ -153,11 +157,13 @@ class Database:
             yield connection
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` in a write transaction, again if PostgreSQL chose it as the victim of a deadlock."""
+        """Run `work` in a write transaction, again if it was the victim of a deadlock (PostgreSQL), or asks for it."""
         for _ in range(_RETRIES):
             try:
                 async with self.write() as connection:
                     return await work(connection)
+            except RunAgain:
+                continue
             except DBAPIError as exc:
                 if getattr(exc.orig, "sqlstate", None) not in _RETRY_STATES:
                     raise
