@@ -42,7 +42,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     left open can hold its event loop for ever."""
 
     def broken_off(_signal: int, _frame: Any) -> None:
-        pytest.fail(f"{item.nodeid}: the end of this failed test took more than {_END_OF_A_FAILURE_S:.0f} s")
+        pytest.fail(
+            f"{item.nodeid}: the end of this failed test took more than {_END_OF_A_FAILURE_S:.0f} s", pytrace=False
+        )
 
     if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
         yield
@@ -54,6 +56,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """In CI a failure is told when it happens: a run that is broken off would tell nothing at its end."""
     reporter = config.pluginmanager.getplugin("terminalreporter")

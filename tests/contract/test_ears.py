@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -21,6 +22,8 @@ RATE = 8000
 WAIT_S = 60.0
 LINES = ("How much does it cost?", "Please do not call me again.")
 STREAMING = "tests.support_pipecat_services.CountingSTTService"
+
+OpenEars = Callable[[ServiceSpec, str], Awaitable[HostedListener]]
 
 
 def openai_ears(url: str, **other: object) -> ServiceSpec:
@@ -41,16 +44,24 @@ async def server(joe_voice: PiperSpeaker, base_listener: WhisperListener) -> Asy
         yield opened
 
 
+@pytest.fixture
+async def open_ears() -> AsyncIterator[OpenEars]:
+    """Ears that are closed however the test ends: what a failed test left open would hold up its event loop's end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def opened(spec: ServiceSpec, language: str) -> HostedListener:
+            ears = await HostedListener.open(spec, language)
+            stack.push_async_callback(ears.aclose)
+            return ears
+
+        yield opened
+
+
 @pytest.fixture(params=["whisper", "pipecat"])
 async def listener(
-    request: pytest.FixtureRequest, server: SpeechServer, base_listener: WhisperListener
-) -> AsyncIterator[Listener]:
-    if request.param == "whisper":
-        yield base_listener
-        return
-    opened = await HostedListener.open(openai_ears(server.url), "en")
-    yield opened
-    await opened.aclose()
+    request: pytest.FixtureRequest, server: SpeechServer, open_ears: OpenEars, base_listener: WhisperListener
+) -> Listener:
+    return base_listener if request.param == "whisper" else await open_ears(openai_ears(server.url), "en")
 
 
 def _words(text: str) -> list[str]:
@@ -74,10 +85,9 @@ async def test_half_a_sample_is_refused(listener: Listener) -> None:
         await listener.transcribe(bytes(1601), RATE)
 
 
-async def test_the_server_is_told_model_and_language(server: SpeechServer) -> None:
-    ears = await HostedListener.open(openai_ears(server.url), "vi")
+async def test_the_server_is_told_model_and_language(server: SpeechServer, open_ears: OpenEars) -> None:
+    ears = await open_ears(openai_ears(server.url), "vi")
     await ears.transcribe(bytes(RATE), RATE)
-    await ears.aclose()
     assert [asked.fields for asked in server.asked] == [{"model": "whisper-1", "language": "vi"}]
 
 
@@ -89,60 +99,56 @@ async def test_the_server_is_told_model_and_language(server: SpeechServer) -> No
     ],
 )
 async def test_what_a_server_answers_is_told_with_a_remedy(
-    server: SpeechServer, status: int, message: str, retryable: bool
+    server: SpeechServer, open_ears: OpenEars, status: int, message: str, retryable: bool
 ) -> None:
     server.status = status
-    ears = await HostedListener.open(openai_ears(server.url), "en")
+    ears = await open_ears(openai_ears(server.url), "en")
     with pytest.raises(HostedSpeechFailed, match=message) as failed:
         await ears.transcribe(bytes(RATE), RATE)
     assert failed.value.retryable is retryable
     server.status = None
     assert (await ears.transcribe(bytes(RATE), RATE)).text == ""
-    await ears.aclose()
 
 
 async def test_a_wrong_key_is_told_by_the_name_of_its_variable(
-    server: SpeechServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    server: SpeechServer, open_ears: OpenEars, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SPEECH_KEY", "sk-wrong-9876543210zyxwvutsrq")
-    ears = await HostedListener.open(openai_ears(server.url), "en")
+    ears = await open_ears(openai_ears(server.url), "en")
     with pytest.raises(HostedSpeechFailed, match=r"our credentials \(HTTP 401\); check SPEECH_KEY") as failed:
         await ears.transcribe(bytes(RATE), RATE)
-    await ears.aclose()
     assert "sk-wrong" not in str(failed.value)
     assert "sk-wrong" not in "".join(capfd.readouterr())
 
 
-async def test_a_server_that_hangs_or_is_not_there_is_told(server: SpeechServer) -> None:
+async def test_a_server_that_hangs_or_is_not_there_is_told(server: SpeechServer, open_ears: OpenEars) -> None:
     server.gate.clear()
-    ears = await HostedListener.open(openai_ears(server.url, timeout_s=0.5), "en")
+    ears = await open_ears(openai_ears(server.url, timeout_s=0.5), "en")
     with pytest.raises(HostedSpeechFailed, match=r"no answer within 0\.5 s"):
         await ears.transcribe(bytes(RATE), RATE)
-    await ears.aclose()
-    nowhere = await HostedListener.open(openai_ears("http://127.0.0.1:9/v1"), "en")
+    nowhere = await open_ears(openai_ears("http://127.0.0.1:9/v1"), "en")
     with pytest.raises(HostedSpeechFailed, match="cannot be reached") as failed:
         await nowhere.transcribe(bytes(RATE), RATE)
     assert failed.value.retryable
-    await nowhere.aclose()
 
 
 @pytest.mark.parametrize("finalizes", [True, False])
-async def test_a_service_that_streams_is_given_one_utterance_after_the_other(finalizes: bool) -> None:
+async def test_a_service_that_streams_is_given_one_utterance_after_the_other(
+    open_ears: OpenEars, finalizes: bool
+) -> None:
     spec = ServiceSpec("stream", STREAMING, settings={"finalizes": finalizes}, timeout_s=WAIT_S)
-    ears = await HostedListener.open(spec, "vi")
+    ears = await open_ears(spec, "vi")
     sounds = [bytes(2 * RATE * seconds) for seconds in (1, 2, 1)]
     heard = await asyncio.gather(*(ears.transcribe(pcm, RATE) for pcm in sounds))
     assert [each.text for each in heard] == ["vi 13 tenths", "vi 23 tenths", "vi 13 tenths"]
     assert (await ears.transcribe(sounds[1], RATE)).text == "vi 23 tenths"
-    await ears.aclose()
 
 
-async def test_a_service_that_streams_and_says_nothing_is_given_up() -> None:
+async def test_a_service_that_streams_and_says_nothing_is_given_up(open_ears: OpenEars) -> None:
     spec = ServiceSpec("stream", STREAMING, settings={"deaf": True}, timeout_s=0.3)
-    ears = await HostedListener.open(spec, "en")
+    ears = await open_ears(spec, "en")
     with pytest.raises(HostedSpeechFailed, match=r"gave no answer within 0\.3 s"):
         await ears.transcribe(bytes(RATE), RATE)
-    await ears.aclose()
 
 
 async def test_a_service_that_refuses_us_at_its_start_is_told_at_once() -> None:
