@@ -9,7 +9,7 @@ from typing import Any
 
 from billing import blocks as counting
 from billing.currency import round_money
-from billing.tariff import Tariff, Tier, parse_tariff
+from billing.tariff import Tariff, Tier, stored_tariff
 
 _SECONDS_A_MINUTE = 60
 
@@ -70,7 +70,7 @@ def rate(
     smallest unit, VAT last, on the sum of the rounded amounts.
     Raises `TariffError` when the snapshot is none.
     """
-    tariff = parse_tariff(snapshot, source="price snapshot")
+    tariff = stored_tariff(snapshot, source="price snapshot")
     if talk_ms is None or not _charged(tariff, family_code):
         return _unbilled(tariff.currency)
     bots = talk_ms if bot_ms is None else min(bot_ms, talk_ms)

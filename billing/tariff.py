@@ -6,12 +6,13 @@ Amounts are written as whole numbers or as decimals in quotes; a float is refuse
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import (
@@ -226,12 +227,29 @@ def parse_tariff(data: Mapping[str, Any], *, source: str = "tariff", zone: tzinf
         raise TariffError(_explain(error, source)) from error
 
 
+#: What was read last: the calls of a campaign to one destination are rated by equal snapshots.
+_READ_LATELY: Final[deque[tuple[Mapping[str, Any], Tariff]]] = deque(maxlen=8)
+
+
+def stored_tariff(data: Mapping[str, Any], *, source: str = "tariff") -> Tariff:
+    """`parse_tariff` of what was stored, a definition or a snapshot; what was read lately is not read again.
+
+    `data` must not be changed afterwards.
+    """
+    for known, tariff in _READ_LATELY:
+        if known == data:
+            return tariff
+    tariff = parse_tariff(data, source=source)
+    _READ_LATELY.appendleft((data, tariff))
+    return tariff
+
+
 def with_destination(snapshot: Mapping[str, Any], tariff: Mapping[str, Any], number: str) -> dict[str, Any]:
     """A snapshot that was reduced to one number's destination, with that of a further number.
 
     `tariff` is what the snapshot was taken of. The first number's destination stays the longest that fits it.
     """
-    found = parse_tariff(tariff).telecom.destination(number)
+    found = stored_tariff(tariff).telecom.destination(number)
     telecom = {"destinations": [], **snapshot.get("telecom", {})}
     if found is None:
         return dict(snapshot)

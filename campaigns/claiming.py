@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.tariff import Tariff, parse_tariff
+from billing.tariff import Tariff, stored_tariff
 from campaigns.admission import Admission
 from campaigns.budget import MoneyGate
 from campaigns.choosing import Asking, Choosing, Pair, RunningCampaign
@@ -27,6 +27,7 @@ from campaigns.shares import allowed, kept_free
 from campaigns.states import DIALLABLE, AttemptPhase, CampaignState, ContactState
 from campaigns.trunk_health import TrunkHealth
 from campaigns.windows import campaign_schedule
+from storage.many import insert_many, member
 from storage.rows import insert_new, update_each, words
 from storage.tables import accounts, attempt_events, attempts, campaigns, contacts, tariffs, trunks
 
@@ -34,7 +35,7 @@ from storage.tables import accounts, attempt_events, attempts, campaigns, contac
 _IS_RUNNING = campaigns.c.state == CampaignState.RUNNING.value
 _OPEN_TRUNKS = (
     select(trunks)
-    .where(trunks.c.name.in_(bindparam("names", expanding=True)), trunks.c.health != TrunkHealth.PAUSED.value)
+    .where(member(trunks.c.name, "names"), trunks.c.health != TrunkHealth.PAUSED.value)
     .order_by(trunks.c.name)
     .with_for_update(key_share=True)
 )
@@ -44,12 +45,12 @@ _RUNNING = (
     .join(accounts, accounts.c.id == campaigns.c.account_id)
     .where(_IS_RUNNING)
 )
-_RUNNING_OF = _RUNNING.where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
+_RUNNING_OF = _RUNNING.where(member(campaigns.c.id, "ids"))
 _WITH_TARIFF = (
     select(campaigns, tariffs.c.definition, tariffs.c.currency, accounts.c.credit_limit, accounts.c.prepaid)
     .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
     .join(accounts, accounts.c.id == campaigns.c.account_id)
-    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)), _IS_RUNNING)
+    .where(member(campaigns.c.id, "ids"), _IS_RUNNING)
     .order_by(campaigns.c.id)
 )
 
@@ -242,7 +243,7 @@ class Claiming:
         chosen = await self._money.afford(chosen)
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
         definitions = {campaign.id: campaign.row["definition"] for campaign, _ in chosen}
-        prices = {campaign_id: parse_tariff(each, source="tariff") for campaign_id, each in definitions.items()}
+        prices = {campaign_id: stored_tariff(each) for campaign_id, each in definitions.items()}
         # In the order of their numbers, so that two nodes that insert the same two numbers do not wait in a circle.
         in_order = sorted(made, key=lambda m: m[1]["number"])
         rows = [self._attempt_row(*one, line=line, tariff=prices[one[0].id]) for one in in_order]
@@ -271,7 +272,7 @@ class Claiming:
         ]
         await update_each(self._conn, contacts, changes)
         created = {"kind": "claimed", "at": self._now, "node": self._node, "to_phase": AttemptPhase.CREATED.value}
-        await self._conn.execute(insert(attempt_events), [created | {"attempt_id": i} for _, i in taken])
+        await insert_many(self._conn, attempt_events, [created | {"attempt_id": i} for _, i in taken])
 
     def _attempt_row(
         self, campaign: RunningCampaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Tariff

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import FINISHED, OPEN, UNFINISHED, AttemptPhase, CampaignState, move_campaign
 from campaigns.webhook_events import tell_moved
+from storage.many import member
 from storage.notify import Topic, tell
 from storage.outbox import enqueue
 from storage.rows import words
@@ -24,7 +25,7 @@ _LEFT = exists().where(contacts.c.campaign_id == campaigns.c.id, contacts.c.stat
 #: Made once: to put a statement together costs more than to run it.
 _WITHOUT_CALLS = (
     select(campaigns.c.id, campaigns.c.state, or_(_LEFT, campaigns.c.stays_open).label("left"))
-    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)), campaigns.c.finished_at.is_(None), ~_LIVE)
+    .where(member(campaigns.c.id, "ids"), campaigns.c.finished_at.is_(None), ~_LIVE)
     .order_by(campaigns.c.id)
 )
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from campaigns.settling import CALLBACK_EXTRA
 from campaigns.states import AttemptPhase, ContactState
+from storage.many import member
 from storage.rows import words
 from storage.tables import attempts, campaigns, contacts
 from storage.types import UtcTime
@@ -87,7 +88,7 @@ def next_times() -> Select[Any]:
         for kind in KINDS
     )
     kinds = (first.scalar_subquery().is_not(None) for first in firsts)
-    return select(campaigns.c.id, *columns, *kinds).where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
+    return select(campaigns.c.id, *columns, *kinds).where(member(campaigns.c.id, "ids"))
 
 
 def come_due(campaign_id: int, now: datetime) -> Select[Any]:

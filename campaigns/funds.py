@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.currency import round_money
-from billing.tariff import Tariff, parse_tariff
+from billing.tariff import Tariff, stored_tariff
 from billing.worst import floor_of_most, least_of_most, most
 from campaigns.clauses import Clause
 from campaigns.states import AttemptPhase
@@ -115,7 +115,7 @@ class CallPrices:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Of a row of the table campaigns with the `definition` of its tariff."""
-        tariff = parse_tariff(row["definition"], source="tariff")
+        tariff = stored_tariff(row["definition"])
         return cls(tariff, longest_talk_ms(row["max_call_s"]), row["script_type"])
 
     def most(self, number: str) -> Decimal:

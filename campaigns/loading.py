@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.admission import Admission, Hindrance
@@ -22,30 +22,30 @@ from campaigns.states import AttemptPhase, ContactState
 from campaigns.tiers import MonthBlocks, has_tiers
 from campaigns.trunk_signs import TrunkSigns
 from storage.database import RunAgain
+from storage.many import member
 from storage.tables import accounts, attempts, campaigns, contacts, do_not_call, tariffs
 
 _SLICE = 20
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # Made once: to put a statement together costs more than to run it.
-_ATTEMPTS = select(attempts).where(attempts.c.id.in_(_IDS)).order_by(attempts.c.id).with_for_update(key_share=True)
-_CONTACTS = select(contacts).where(contacts.c.id.in_(_IDS)).order_by(contacts.c.id).with_for_update(key_share=True)
+_ATTEMPTS = select(attempts).where(member(attempts.c.id, "ids")).order_by(attempts.c.id).with_for_update(key_share=True)
+_CONTACTS = select(contacts).where(member(contacts.c.id, "ids")).order_by(contacts.c.id).with_for_update(key_share=True)
 _CAMPAIGNS = (
     select(campaigns, accounts.c.credit_limit, tariffs.c.definition)
     .join(accounts, accounts.c.id == campaigns.c.account_id)
     .join(tariffs, tariffs.c.id == campaigns.c.tariff_id)
 )
-_CAMPAIGNS_BY_ID = _CAMPAIGNS.where(campaigns.c.id.in_(_IDS))
-_CAMPAIGNS_OF = _CAMPAIGNS.where(campaigns.c.id.in_(select(attempts.c.campaign_id).where(attempts.c.id.in_(_IDS))))
+_CAMPAIGNS_BY_ID = _CAMPAIGNS.where(member(campaigns.c.id, "ids"))
+_CAMPAIGNS_OF = _CAMPAIGNS.where(campaigns.c.id.in_(select(attempts.c.campaign_id).where(member(attempts.c.id, "ids"))))
 #: What claims and settlements themselves change in a campaign that goes on.
 _RUNNING_SUMS = frozenset({"spent", "reserved", "share_turn"})
 _LISTED = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id).where(
-    do_not_call.c.number.in_(_IDS)
+    member(do_not_call.c.number, "ids")
 )
 #: What the earlier calls of contacts came to, as far as they count.
 _PAST = (
     select(attempts.c.contact_id, attempts.c.call_status, attempts.c.action_code, attempts.c.originated_at)
     .where(
-        attempts.c.contact_id.in_(_IDS),
+        member(attempts.c.contact_id, "ids"),
         attempts.c.phase == AttemptPhase.ENDED.value,
         attempts.c.counted.is_(True),
         attempts.c.originated_at.is_not(None),

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import charge_rows
@@ -32,6 +31,7 @@ from campaigns.rules import NO_RULES, CallingRules
 from campaigns.settling import NextContact, Settlement, Tried, counts, judge, next_contact
 from campaigns.states import AttemptPhase, CampaignState, ContactState, move_attempt, move_contact
 from campaigns.windows import campaign_schedule
+from storage.many import insert_many
 from storage.outbox import enqueue_all
 from storage.rows import update_each
 from storage.tables import attempt_events, attempts, contacts, ledger_entries, recordings, turns
@@ -319,8 +319,7 @@ class Moves:
         if self._opted_out:
             self._touched |= await store_opt_outs(self._conn, self._opted_out, self._now)
         for table, rows in self._rows.items():
-            if rows:
-                await self._conn.execute(insert(table), rows)
+            await insert_many(self._conn, table, rows)
         if self._letters:
             await enqueue_all(self._conn, self._letters, topic=letters.TOPIC, now=self._now)
         await self._loaded.trunks.store(self._conn)

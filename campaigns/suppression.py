@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,21 +13,19 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     RowMapping,
-    String,
     bindparam,
     cast,
-    func,
     literal_column,
     null,
     or_,
     select,
-    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.patterns import matcher
+from storage.many import member
 from storage.rows import insert_new
 from storage.tables import do_not_call, suppressed_numbers, suppression_lists, suppression_patterns
 from storage.types import UtcTime
@@ -101,13 +98,10 @@ async def against(conn: AsyncConnection, campaign: CampaignRow, numbers: Collect
     if not numbers:
         return {}
     service = campaign.get("purpose") == SERVICE
-    on_sqlite = conn.dialect.name == "sqlite"
-    # One value for all of them, where each as its own would cost more than the looking up.
-    given = json.dumps(list(numbers)) if on_sqlite else list(numbers)
-    wanted = {"numbers": given, "account": campaign["account_id"], "campaign": campaign["id"]}
+    wanted = {"numbers": numbers, "account": campaign["account_id"], "campaign": campaign["id"]}
     found: dict[str, list[Standing]] = {}
     patterns: list[str] = []
-    for kind, number, name, at in (await conn.execute(_STATEMENTS[service, on_sqlite], wanted)).all():
+    for kind, number, name, at in (await conn.execute(_STATEMENTS[service], wanted)).all():
         if kind == Against.PATTERN:
             patterns.append(name)
         else:
@@ -131,26 +125,19 @@ def _told(kind: str, name: str, at: datetime) -> Standing:
     return Standing(Against.LIST, name, f"on the {word} {name}")
 
 
-def _statement(*, service: bool, on_sqlite: bool) -> CompoundSelect[Any]:
+def _statement(*, service: bool) -> CompoundSelect[Any]:
     """One statement for all three, so that a claim asks once."""
-
-    def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
-        if not on_sqlite:
-            return column.in_(bindparam("numbers", expanding=True))
-        each = func.json_each(bindparam("numbers", type_=String)).table_valued("value")
-        return type_coerce(column, String).in_(select(each.c.value))
-
     account: BindParameter[Any] = bindparam("account")
     campaign: BindParameter[Any] = bindparam("campaign")
     own, lists, of_list, patterns = do_not_call.c, suppression_lists.c, suppressed_numbers.c, suppression_patterns.c
     never = cast(null(), UtcTime)
     from_own = select(literal_column("'own'"), own.number, own.source, own.created_at).where(
-        own.account_id == account, among(own.number)
+        own.account_id == account, member(own.number, "numbers")
     )
     from_lists = (
         select(lists.kind, of_list.number, lists.name, never)
         .join(suppression_lists, lists.id == of_list.list_id)
-        .where(among(of_list.number), lists.account_id == account, lists.state == _IN_FORCE)
+        .where(member(of_list.number, "numbers"), lists.account_id == account, lists.state == _IN_FORCE)
         .where(or_(lists.campaign_id.is_(None), lists.campaign_id == campaign))
     )
     if service:
@@ -161,11 +148,7 @@ def _statement(*, service: bool, on_sqlite: bool) -> CompoundSelect[Any]:
     return union_all(from_own, from_lists, from_patterns)
 
 
-_STATEMENTS: Final = {
-    (service, on_sqlite): _statement(service=service, on_sqlite=on_sqlite)
-    for service in (False, True)
-    for on_sqlite in (False, True)
-}
+_STATEMENTS: Final = {service: _statement(service=service) for service in (False, True)}
 
 
 async def add(

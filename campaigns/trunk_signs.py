@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.operations import Operation, Settle
@@ -16,6 +16,7 @@ from campaigns.routing import calling_over, trunks_of
 from campaigns.settling import Settlement
 from campaigns.states import OPEN
 from campaigns.trunk_health import Breaker, FailingCall, Sign, TrunkHealth, read_sign
+from storage.many import member
 from storage.notify import Topic, tell
 from storage.outbox import enqueue
 from storage.tables import attempts, campaigns, trunks
@@ -31,8 +32,8 @@ SPARED_AT_MOST: Final = 3
 
 
 # Made once: to put a statement together costs more than to run it.
-_TRUNK_OF = select(attempts.c.id, attempts.c.trunk).where(attempts.c.id.in_(bindparam("ids", expanding=True)))
-_TRUNKS = select(trunks).where(trunks.c.name.in_(bindparam("names", expanding=True)))
+_TRUNK_OF = select(attempts.c.id, attempts.c.trunk).where(member(attempts.c.id, "ids"))
+_TRUNKS = select(trunks).where(member(trunks.c.name, "names"))
 
 
 class TrunkSigns:

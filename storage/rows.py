@@ -23,8 +23,10 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.many import insert_new_many, update_many
 
 
 async def insert_new(conn: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], key: str) -> set[Any]:
@@ -34,8 +36,9 @@ async def insert_new(conn: AsyncConnection, table: Table, rows: Sequence[Mapping
     """
     if not rows:
         return set()
-    make = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).on_conflict_do_nothing().returning(table.c[key])
+    if conn.dialect.name == "postgresql":
+        return await insert_new_many(conn, table, rows, key)
+    statement = sqlite.insert(table).on_conflict_do_nothing().returning(table.c[key])
     return set((await conn.execute(statement, [dict(row) for row in rows])).scalars())
 
 
@@ -64,19 +67,26 @@ async def insert_plain_one(conn: AsyncConnection, table: Table, names: Sequence[
 async def update_each(
     conn: AsyncConnection, table: Table, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> int:
-    """Run `UPDATE table SET values WHERE match` for each (match, values); how many rows changed.
+    """`UPDATE table SET values WHERE match` for each (match, values), no row of the table twice; how many rows changed.
 
     Those that set the same columns go in one round trip.
     """
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
+    groups = defaultdict(list)
     for match, values in rows:
-        parameters = {f"old_{name}": value for name, value in match.items()}
-        parameters |= {f"new_{name}": value for name, value in values.items()}
-        groups[tuple(match), tuple(values)].append(parameters)
+        groups[tuple(match), tuple(values)].append((match, values))
     changed = 0
-    for (matched, set_), parameters_list in groups.items():
-        changed += (await conn.execute(_update(table, matched, set_), parameters_list)).rowcount
+    for (matched, set_), same in groups.items():
+        if conn.dialect.name == "postgresql":
+            changed += await update_many(conn, table, same)
+        else:
+            parameters = [_prefixed("old_", match) | _prefixed("new_", values) for match, values in same]
+            changed += (await conn.execute(_update(table, matched, set_), parameters)).rowcount
     return changed
+
+
+def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}{name}": value for name, value in values.items()}
 
 
 @lru_cache(maxsize=1000)

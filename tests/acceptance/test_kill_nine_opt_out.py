@@ -35,7 +35,6 @@ async def _run(url: str, campaign_id: int, log: Path, way: str) -> tuple[int, st
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("way", "evidence"), [("speech", "please stop calling me"), ("key", "pressed 9")])
 async def test_an_opt_out_is_on_the_list_before_the_next_word(
     migrated_url: str, tmp_path: Path, way: str, evidence: str

@@ -13,7 +13,7 @@ import pytest
 
 from billing.blocks import Increment
 from billing.errors import TariffError
-from billing.tariff import Tariff, load_tariff, parse_tariff, with_destination
+from billing.tariff import Tariff, load_tariff, parse_tariff, stored_tariff, with_destination
 
 SMALL: dict[str, Any] = {"currency": "VND", "valid_from": "2026-01-01", "block_s": 6, "block_price": 150}
 FULL = """
@@ -230,3 +230,15 @@ def test_a_file_that_cannot_be_used_says_where(tmp_path: Path, content: bytes, t
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(TariffError, match=r"nowhere\.yaml: cannot be read: No such file"):
         load_tariff(Path("nowhere.yaml"))
+
+
+def test_what_is_stored_is_read_once_while_it_stays_the_same() -> None:
+    snapshot = parse_tariff(SMALL).snapshot()
+    first = stored_tariff(snapshot)
+    assert first == parse_tariff(snapshot)
+    assert stored_tariff(dict(snapshot)) is first
+    dearer = {**snapshot, "per_call_fee": "7"}
+    assert stored_tariff(dearer).per_call_fee == 7
+    assert stored_tariff(snapshot) is first
+    with pytest.raises(TariffError, match="per_call_fee"):
+        stored_tariff({**snapshot, "per_call_fee": "much"})
