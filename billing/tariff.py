@@ -5,6 +5,7 @@ Amounts are written as whole numbers or as decimals in quotes; a float is refuse
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -227,21 +228,43 @@ def parse_tariff(data: Mapping[str, Any], *, source: str = "tariff", zone: tzinf
         raise TariffError(_explain(error, source)) from error
 
 
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """A definition or snapshot as it was stored, and what was made of it."""
+
+    data: Mapping[str, Any]
+    tariff: Tariff
+    _snapshots: dict[tuple[str, ...], dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def snapshot(self, number: str) -> dict[str, Any]:
+        """`Tariff.snapshot` for an E.164 number; those of one destination share it, so it must not be changed."""
+        found = self.tariff.telecom.destination(number)
+        key = () if found is None else found.prefixes
+        if key not in self._snapshots:
+            self._snapshots[key] = self.tariff.snapshot(number)
+        return self._snapshots[key]
+
+
 #: What was read last: the calls of a campaign to one destination are rated by equal snapshots.
-_READ_LATELY: Final[deque[tuple[Mapping[str, Any], Tariff]]] = deque(maxlen=8)
+_READ_LATELY: Final[deque[Stored]] = deque(maxlen=8)
 
 
-def stored_tariff(data: Mapping[str, Any], *, source: str = "tariff") -> Tariff:
-    """`parse_tariff` of what was stored, a definition or a snapshot; what was read lately is not read again.
+def stored(data: Mapping[str, Any], *, source: str = "tariff") -> Stored:
+    """What was stored, read as `parse_tariff` does; what was read lately is not read again.
 
     `data` must not be changed afterwards.
     """
-    for known, tariff in _READ_LATELY:
-        if known == data:
-            return tariff
-    tariff = parse_tariff(data, source=source)
-    _READ_LATELY.appendleft((data, tariff))
-    return tariff
+    for known in _READ_LATELY:
+        if known.data == data:
+            return known
+    read = Stored(data, parse_tariff(data, source=source))
+    _READ_LATELY.appendleft(read)
+    return read
+
+
+def stored_tariff(data: Mapping[str, Any], *, source: str = "tariff") -> Tariff:
+    """The tariff alone of what was `stored`."""
+    return stored(data, source=source).tariff
 
 
 def with_destination(snapshot: Mapping[str, Any], tariff: Mapping[str, Any], number: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.tariff import Tariff, stored_tariff
+from billing.tariff import Stored, stored
 from campaigns.admission import Admission
 from campaigns.budget import MoneyGate
 from campaigns.choosing import Asking, Choosing, Pair, RunningCampaign
@@ -243,7 +243,7 @@ class Claiming:
         chosen = await self._money.afford(chosen)
         made = [(campaign, contact, uuid.uuid4().hex) for campaign, contact in chosen]
         definitions = {campaign.id: campaign.row["definition"] for campaign, _ in chosen}
-        prices = {campaign_id: stored_tariff(each) for campaign_id, each in definitions.items()}
+        prices = {campaign_id: stored(each) for campaign_id, each in definitions.items()}
         # In the order of their numbers, so that two nodes that insert the same two numbers do not wait in a circle.
         in_order = sorted(made, key=lambda m: m[1]["number"])
         rows = [self._attempt_row(*one, line=line, tariff=prices[one[0].id]) for one in in_order]
@@ -275,7 +275,7 @@ class Claiming:
         await insert_many(self._conn, attempt_events, [created | {"attempt_id": i} for _, i in taken])
 
     def _attempt_row(
-        self, campaign: RunningCampaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Tariff
+        self, campaign: RunningCampaign, contact: Mapping[str, Any], attempt_id: str, *, line: Line, tariff: Stored
     ) -> dict[str, Any]:
         row = campaign.row
         return {

@@ -13,7 +13,7 @@ import pytest
 
 from billing.blocks import Increment
 from billing.errors import TariffError
-from billing.tariff import Tariff, load_tariff, parse_tariff, stored_tariff, with_destination
+from billing.tariff import Tariff, load_tariff, parse_tariff, stored, stored_tariff, with_destination
 
 SMALL: dict[str, Any] = {"currency": "VND", "valid_from": "2026-01-01", "block_s": 6, "block_price": 150}
 FULL = """
@@ -242,3 +242,10 @@ def test_what_is_stored_is_read_once_while_it_stays_the_same() -> None:
     assert stored_tariff(snapshot) is first
     with pytest.raises(TariffError, match="per_call_fee"):
         stored_tariff({**snapshot, "per_call_fee": "much"})
+
+
+def test_numbers_of_one_destination_share_the_snapshot_that_the_tariff_makes_for_each(full: Tariff) -> None:
+    kept = stored(full.snapshot())
+    for number in ("+84901234567", "+84902345678", "+84911234567", "+15551234567"):
+        assert kept.snapshot(number) == full.snapshot(number)
+    assert kept.snapshot("+84902345678") is kept.snapshot("+84911234567")
