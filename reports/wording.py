@@ -82,6 +82,7 @@ LATENCY_PARTS: Final = {
     "endpointing_ms": "End of turn",
     "stt_wait_ms": "Recognition, waiting",
     "stt_work_ms": "Recognition, at work",
+    "stt_late_ms": "Recognition, waited for",
     "understanding_ms": "Understanding",
     "llm_first_sentence_ms": "Model's first sentence",
     "tts_first_byte_ms": "Voice's first sound",
