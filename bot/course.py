@@ -13,6 +13,7 @@ from bot.committing import Committing, describe
 from bot.errands import Errands
 from bot.outcome import EndedBy, Job, OptOut
 from bot.saying import Saying
+from bot.script.progress import ScriptFailed
 from bot.script.replies import CallBack, Consult, Effect, Fetch, Keep, Line, Mail, Reply, SetCode, Transfer, Wait
 from bot.timings import BotTurn
 from bot.transferring import Switchboard
@@ -109,6 +110,8 @@ class Course:
         _log.error("dialogue.failed", attempt=self._job.attempt_id, error=describe(error), exc_info=error)
         again = findings.error is not None or self.ending is EndedBy.MAX_DURATION
         findings.error = findings.error or describe(error)
+        if isinstance(error, ScriptFailed):
+            await self.apply(error.effects)
         if again:
             self._saying.floor.clear()
         else:

@@ -189,6 +189,8 @@ class Interpreter:
             return self._reply(understood)
         except Exception as error:
             if not any(isinstance(effect, OptOut) for effect in progress.effects):
+                if isinstance(error, ScriptFailed):
+                    error.effects, progress.effects = tuple(progress.effects), []
                 raise
             # An opt-out is told whatever is wrong with the step that answers it.
             _log.error("script.opt_out_step_failed", step=progress.step.name, error=type(error).__name__)

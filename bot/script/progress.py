@@ -22,7 +22,12 @@ MOST_BLOCKS = 200
 
 
 class ScriptFailed(BotError):
-    """A script that cannot go on: an expression without a value, or a loop that never listens."""
+    """A script that cannot go on: an expression without a value, or a loop that never listens.
+
+    `effects` is what it had come to by then: what the customer asked for or gave does not go with the step that failed.
+    """
+
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass

@@ -48,3 +48,30 @@ def test_the_customer_hears_that_something_is_wrong_and_the_call_ends_as_an_erro
     assert why in result.error
     assert "a lot" not in result.error
     assert [turn.text for turn in result.turns if turn.speaker is Speaker.CUSTOMER] == ["yes I will"]
+
+
+LATER = """
+variables: {amount: {default: a lot}}
+steps:
+  a:
+    - say: Hello.
+    - listen: {ask: May we call later, intents: {call_back: later}}
+  later:
+    - call_back
+    - compute: {rest: number(amount) - 1}
+    - end
+"""
+
+
+def test_what_the_customer_asked_for_before_the_failure_is_kept() -> None:
+    async def customer(line: Line) -> None:
+        await asyncio.sleep(4)
+        line.say("call me back tomorrow at five pm")
+        await asyncio.sleep(60)
+
+    result, line = hold(World(script_of(LATER), {}), customer)
+    assert texts(line.spans())[-1] in (SORRY[-1], " ".join(SORRY))
+    assert result.ended_by is EndedBy.ERROR
+    assert result.callback
+    assert result.callback_at is not None
+    assert result.callback_at.hour == 17
