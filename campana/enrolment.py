@@ -17,6 +17,7 @@ from billing.tariff import Tariff, load_tariff
 from bot.llm.needs import require_model
 from bot.script.language import Script
 from bot.script.loader import load_script
+from bot.script.texts import secret_names
 from campaigns.campaigns import NewCampaign, create_campaign
 from campaigns.codes import DEFAULTS
 from campana.application import App
@@ -74,6 +75,7 @@ async def enrol_checked(app: App, definition: CampaignDefinition, material: Mate
     rules = [_rule(rule) for rule in definition.call_backs]
     for each in (script, *others):
         require_model(each, app.settings.llm.model)
+        _require_secrets(app, each)
     new = replace(_new_campaign(app, definition, zone), codes=codes, retry_rules=rules)
     new = replace(new, post_conditions=definition.post_conditions, retarget=definition.retarget)
     async with app.database.write() as conn:
@@ -102,6 +104,16 @@ def _require_variables(definition: CampaignDefinition, material: Material) -> No
             f"machines: undefined variable `{missing[0]}`; declare it under `variables:` of {material.script_name}, "
             "or leave it out of the message"
         )
+
+
+def _require_secrets(app: App, script: Script) -> None:
+    known = {name.upper() for name in app.settings.secrets}
+    for name, line in secret_names(script).items():
+        if name.upper() not in known:
+            raise DefinitionError(
+                f"script: {script.file}, line {line}: the settings have no secret {name} for the web service; "
+                f'write {name.lower()} = "..." under [secrets], or set CAMPANA_SECRETS__{name.upper()}'
+            )
 
 
 def _require_recordings(material: Material) -> None:

@@ -81,10 +81,14 @@ def header_texts(block: Block) -> Iterator[Text]:
         yield from _lines(block.line, *block.headers.values())
 
 
-def secret_names(script: Script) -> tuple[str, ...]:
-    """The secrets that the headers of a script ask for, each once."""
-    headers = (text for _, block in script.blocks() for text, _ in header_texts(block))
-    return tuple(dict.fromkeys(name for text in headers for name in secrets_in(text)))
+def secret_names(script: Script) -> dict[str, int]:
+    """The secrets that the headers of a script ask for, each with the line that asks first."""
+    found: dict[str, int] = {}
+    for _, block in script.blocks():
+        for text, line in header_texts(block):
+            for name in secrets_in(text):
+                found.setdefault(name, line)
+    return found
 
 
 def _lines(line: int, *found: str | None) -> Iterable[Text]:

@@ -267,7 +267,7 @@ def test_a_copy_keeps_what_was_fetched_apart() -> None:
 
 
 def test_the_secrets_of_a_script_are_known_by_name() -> None:
-    assert secret_names(script_of(WEBHOOK)) == ("CRM",)
+    assert list(secret_names(script_of(WEBHOOK))) == ["CRM"]
 
 
 def test_a_recording_is_one_line_and_is_not_synthesised(tmp_path: Path) -> None:
