@@ -254,8 +254,10 @@ def stored(data: Mapping[str, Any], *, source: str = "tariff") -> Stored:
 
     `data` must not be changed afterwards.
     """
-    for known in _READ_LATELY:
+    for place, known in enumerate(_READ_LATELY):
         if known.data == data:
+            del _READ_LATELY[place]
+            _READ_LATELY.appendleft(known)
             return known
     read = Stored(data, parse_tariff(data, source=source))
     _READ_LATELY.appendleft(read)

@@ -110,14 +110,18 @@ class Course:
         _log.error("dialogue.failed", attempt=self._job.attempt_id, error=describe(error), exc_info=error)
         again = findings.error is not None or self.ending is EndedBy.MAX_DURATION
         findings.error = findings.error or describe(error)
-        if isinstance(error, ScriptFailed):
-            await self.apply(error.effects)
+        await self.keep(error)
         if again:
             self._saying.floor.clear()
         else:
             # No word may follow an opt-out that is not committed.
             await self.close(None if self._committing.pending else self.closing.sorry, EndedBy.ERROR)
         self.ending = EndedBy.ERROR
+
+    async def keep(self, error: BaseException) -> None:
+        """Take down what a script had come to before it failed."""
+        if isinstance(error, ScriptFailed):
+            await self.apply(error.effects)
 
     async def committed(self) -> None:
         """Wait for an opt-out that is still being committed, but not for long."""

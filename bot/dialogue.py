@@ -199,6 +199,7 @@ class Dialogue(FrameProcessor):
         try:
             await self._course.apply(self._answers.heard(frame).effects)
         except Exception as error:
+            await self._course.keep(error)
             self._note_failure(error)
 
     async def committed(self) -> None:
@@ -215,6 +216,7 @@ class Dialogue(FrameProcessor):
         try:
             await self._meanwhile.close()
         except Exception as error:
+            await self._course.keep(error)
             self._note_failure(error)
 
     def _note_failure(self, error: Exception) -> None:

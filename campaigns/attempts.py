@@ -70,6 +70,8 @@ class Ledger:
         self._on_finished = on_finished
         self._rules = rules
         self._moves: GroupCommit[Operation, Moved] = GroupCommit(database, self._apply)
+        #: Whether the last group of moves has failed, and so the campaigns of the next are locked before all else.
+        self._lock_first = False
 
     async def claim(
         self, trunks: Collection[str], limit: int, *, campaign_ids: Collection[int] | None = None
@@ -151,7 +153,10 @@ class Ledger:
 
         async def work(conn: AsyncConnection) -> set[str]:
             lease_until = self._clock.now() + self.lease
-            rows = [({"id": i, "fence": fence}, {"lease_until": lease_until}) for i, fence in sorted(held.items())]
+            # Those that are just being moved are left for the next time: waiting for one would let all leases run out.
+            free = select(attempts.c.id).where(attempts.c.id.in_(held)).order_by(attempts.c.id)
+            ids = (await conn.execute(free.with_for_update(key_share=True, skip_locked=True))).scalars().all()
+            rows = [({"id": i, "fence": held[i]}, {"lease_until": lease_until}) for i in ids]
             await update_each(conn, attempts, rows)
             live = select(attempts.c.id, attempts.c.fence).where(
                 attempts.c.id.in_(held), attempts.c.phase != words([AttemptPhase.ENDED])[0]
@@ -200,8 +205,19 @@ class Ledger:
 
     async def _apply(self, conn: AsyncConnection, operations: Sequence[Operation]) -> list[Moved | Exception]:
         now = self._clock.now()
-        moves = Moves(conn, node=self.node, now=now, short_call_ms=self._short_call_ms, rules=self._rules)
-        return await moves.run(operations)
+        moves = Moves(
+            conn,
+            node=self.node,
+            now=now,
+            short_call_ms=self._short_call_ms,
+            rules=self._rules,
+            lock_first=self._lock_first,
+        )
+        # One group is written at a time: what comes next is this one again.
+        self._lock_first = True
+        moved = await moves.run(operations)
+        self._lock_first = False
+        return moved
 
     async def _submit(self, operation: Operation) -> Moved:
         moved = await self._moves.submit(operation)

@@ -99,9 +99,15 @@ class History:
 
 
 async def contact_row(conn: AsyncConnection, contact_id: int, *, lock: bool = False) -> RowMapping:
-    """The contact's row; raises `UnknownContact`."""
+    """The contact's row; raises `UnknownContact`.
+
+    With `lock`, for which the caller holds the campaign, it is locked unless it is in a call: whoever settles that
+    waits for the campaign, and must not be waited for.
+    """
     statement = select(contacts).where(contacts.c.id == contact_id)
-    found = (await conn.execute(statement.with_for_update() if lock else statement)).mappings().first()
+    found = (await conn.execute(statement)).mappings().first()
+    if lock and found is not None and found["state"] != ContactState.IN_PROGRESS.value:
+        found = (await conn.execute(statement.with_for_update())).mappings().first()
     if found is None:
         raise UnknownContact(f"there is no contact with the id {contact_id}")
     return found

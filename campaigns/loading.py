@@ -37,7 +37,7 @@ _CAMPAIGNS = (
 _CAMPAIGNS_BY_ID = _CAMPAIGNS.where(member(campaigns.c.id, "ids"))
 _CAMPAIGNS_OF = _CAMPAIGNS.where(campaigns.c.id.in_(select(attempts.c.campaign_id).where(member(attempts.c.id, "ids"))))
 #: What claims and settlements themselves change in a campaign that goes on.
-_RUNNING_SUMS = frozenset({"spent", "reserved", "share_turn"})
+_RUNNING_SUMS = frozenset({"spent", "reserved", "share_turn", "waits"})
 _LISTED = select(do_not_call.c.account_id, do_not_call.c.number, do_not_call.c.attempt_id).where(
     member(do_not_call.c.number, "ids")
 )
@@ -74,12 +74,13 @@ class LiveAttempt:
 class Loaded:
     """Attempts, their contacts, campaigns, trunks, and what else a settlement reads."""
 
-    def __init__(self, conn: AsyncConnection, now: datetime, rules: CallingRules) -> None:
+    def __init__(self, conn: AsyncConnection, now: datetime, rules: CallingRules, *, lock_first: bool) -> None:
         self._conn = conn
         self._now = now
         self._admission = Admission(conn, now, rules)
         #: Whether the campaigns were locked before they were read.
         self._locked = conn.dialect.name == "sqlite"
+        self._lock_first = lock_first
         self.attempts: dict[str, LiveAttempt] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
         #: With `credit_limit` of their accounts and `definition` of their tariffs.
@@ -130,8 +131,7 @@ class Loaded:
 
     async def _load_campaigns(self, ending: Sequence[str]) -> None:
         rows = await self._all(_CAMPAIGNS_OF, ending)
-        if not self._locked and any(is_limited(row) or has_tiers(row["definition"]) for row in rows):
-            # These lock their account too, which comes behind the campaign.
+        if not self._locked and (self._lock_first or any(_comes_first(row) for row in rows)):
             both = {i for row in rows for i in (row["id"], row["retarget_id"]) if i is not None}
             await lock_campaigns(self._conn, both)
             self._locked = True
@@ -144,7 +144,8 @@ class Loaded:
     async def lock_late(self, further: Collection[int]) -> None:
         """Lock the campaigns that were read without a lock, and `further` ones, before the transaction ends.
 
-        Raises `RunAgain` when somebody has changed one that was read: paused it, say, before this call was dialled.
+        Raises `RunAgain` when somebody has changed one that was read: paused it, say, before this call was dialled. Run
+        again with `lock_first`, the moves wait for the campaigns and are done.
         """
         if self._locked or not (self.campaigns or further):
             return
@@ -181,6 +182,12 @@ class Loaded:
                 # A large group in one go would hold up the loop, and with it every call's audio.
                 await asyncio.sleep(0)
         return found
+
+
+def _comes_first(row: Mapping[str, Any]) -> bool:
+    """Whether a campaign is locked before all else: its moves lock the account too, or bring contacts into another
+    campaign, of which no two may have one number."""
+    return is_limited(row) or has_tiers(row["definition"]) or row["retarget_id"] is not None
 
 
 def _steady(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,12 +61,13 @@ class Moves:
         now: datetime,
         short_call_ms: int,
         rules: CallingRules = NO_RULES,
+        lock_first: bool = False,
     ) -> None:
         self._conn = conn
         self._node = node
         self._now = now
         self._short_call_ms = short_call_ms
-        self._loaded = Loaded(conn, now, rules)
+        self._loaded = Loaded(conn, now, rules, lock_first=lock_first)
         self._following = Following(conn, self._loaded, now)
         self._contact_changes: dict[int, dict[str, Any]] = {}
         self._rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)

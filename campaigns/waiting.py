@@ -21,7 +21,7 @@ from campaigns.trail import Decision, note
 from campaigns.webhook_events import tell_contacts
 from storage.clock import Clock
 from storage.database import Database
-from storage.rows import update_each
+from storage.rows import update_each, words
 from storage.tables import attempts, campaigns, contacts
 
 _LOOK_EVERY = timedelta(seconds=5)
@@ -141,10 +141,10 @@ class _Batch:
 
     async def run(self, contact_ids: Sequence[int]) -> int:
         """Apply the rule to those who wait; how many changed."""
-        of_these = select(contacts).where(contacts.c.id.in_(contact_ids)).order_by(contacts.c.id)
-        found = (await self._conn.execute(of_these.with_for_update(key_share=True))).mappings()
-        rows = [dict(row) for row in found]
-        waiting = [row for row in rows if row["state"] in WAITING]
+        # Who is in a call is not waited for: whoever settles it waits for the campaign, which we hold.
+        of_these = select(contacts).where(contacts.c.id.in_(contact_ids), contacts.c.state.in_(words(sorted(WAITING))))
+        locked = of_these.order_by(contacts.c.id).with_for_update(key_share=True)
+        waiting = [dict(row) for row in (await self._conn.execute(locked)).mappings()]
         called = await self._called([row["id"] for row in waiting if row["attempts"]])
         changes = [({"id": row["id"]}, self._changes(row, called.get(row["id"], []))) for row in waiting]
         changed = [(match, values) for match, values in changes if values]

@@ -20,6 +20,8 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from storage.types import E164
+
 
 class _List(TypeDecorator[Collection[Any]]):
     """A list of texts or whole numbers: an array for PostgreSQL, JSON for SQLite."""
@@ -70,12 +72,17 @@ def _member_of_json(element: _Member, compiler: SQLCompiler, **how: Any) -> str:
 
 def member(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Whether the column is among the list that is given for `name` when the statement is run."""
-    whole = isinstance(column.type, Integer)
-    return _Member(column, bindparam(name, type_=_List(BigInteger if whole else String)))
+    kind = column.type
+    if not isinstance(kind, Integer | String | E164):
+        raise TypeError(f"{column}: only whole numbers and texts go as a list, not {kind!r}")
+    return _Member(column, bindparam(name, type_=_List(BigInteger if isinstance(kind, Integer) else String)))
 
 
 async def insert_many(conn: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that have the same columns each; those without a value get the table's constant default."""
+    """Insert rows that have the same columns each; those without a value get the table's constant default.
+
+    Texts, in JSON too, hold no NUL (`storage.texts.storable`); on PostgreSQL None in a JSON column is NULL.
+    """
     if not rows:
         return
     if conn.dialect.name != "postgresql":
@@ -111,6 +118,8 @@ async def update_many(
 
 
 def _with_defaults(table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise ValueError(f"{table.name}: the rows of one statement name different columns")
     missing = {name: value for name, value in _defaults(table).items() if name not in rows[0]}
     return [{**missing, **row} for row in rows] if missing else rows
 

@@ -21,6 +21,7 @@ from bot.script.replies import (
     Effect,
     Fetch,
     Line,
+    Mail,
     Reply,
     SetCode,
     Transfer,
@@ -190,7 +191,9 @@ class Interpreter:
         except Exception as error:
             if not any(isinstance(effect, OptOut) for effect in progress.effects):
                 if isinstance(error, ScriptFailed):
-                    error.effects, progress.effects = tuple(progress.effects), []
+                    # An e-mail is the script's wish, and a loop may have made many.
+                    error.effects = tuple(each for each in progress.effects if not isinstance(each, Mail))
+                    progress.effects = []
                 raise
             # An opt-out is told whatever is wrong with the step that answers it.
             _log.error("script.opt_out_step_failed", step=progress.step.name, error=type(error).__name__)
