@@ -53,6 +53,8 @@ class Reading:
         return self.capped or repeats(self.text, self.tokens)
 
 
+#: The smallest step of µ-law (ITU-T G.711), of a full scale of 1: what stays below it is no sound on a telephone.
+_SILENT: Final = 2**-12
 NOTHING: Final = Reading(text="", score=0.0, no_speech_prob=1.0)
 
 
@@ -152,6 +154,9 @@ class Whisper:
         )
 
     def _read_piece(self, samples: Samples, language: str) -> Reading:
+        if np.abs(samples).max(initial=0.0) < _SILENT:
+            # The decoder would have to say that there is nothing, and on some processors says "You".
+            return NOTHING
         mel = self._features(samples)
         duration_s = samples.size / RATE_HZ
         # On 6 s the English tiny model errs more (5.5 % of words, not 4.3 %); other languages were not measured.

@@ -201,9 +201,9 @@ def test_a_language_is_refused_where_the_model_does_not_know_it() -> None:
 async def test_a_listener_tells_durations_and_speaks_other_languages_on_the_same_threads() -> None:
     model, pool = Scripted({0: "yes"}), WorkPool(1)
     listener = WhisperListener(Whisper(model, Words(), _mel), pool, "en")
-    heard = await listener.transcribe(bytes(8000 * 2), 8000)
+    heard = await listener.transcribe(b"\x00\x10" * 8000, 8000)
     assert (heard.text, heard.audio_ms) == ("yes", 1000)
-    await listener.in_language("vi").transcribe(bytes(32000), 16000)
+    await listener.in_language("vi").transcribe(b"\x00\x10" * 16000, 16000)
     assert model.prompts == [[0, 1, 3, 4], [0, 2, 3, 4]]
     assert listener.stats().pool.done == 2
     with pytest.raises(BadAudio):
@@ -263,7 +263,7 @@ async def test_who_waits_behind_others_is_heard_by_the_fast_model(language: str,
 
     first = asyncio.create_task(pool.run(occupied))
     await asyncio.to_thread(begun.wait, 60)
-    waiting = [asyncio.create_task(heard.transcribe(bytes(16000), 8000)) for _ in range(3)]
+    waiting = [asyncio.create_task(heard.transcribe(b"\x00\x10" * 8000, 8000)) for _ in range(3)]
     await asyncio.sleep(0)
     assert pool.stats().waiting_now == 3
     go_on.set()
